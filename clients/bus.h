@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl.h"
+
+#define BERTH_NAME "org.berth1"
+#define BERTH_PATH "/org/berth1"
+#define BERTH_HOST_PATH BERTH_PATH "/host"
+#define BERTH_MANAGER BERTH_NAME ".Manager"
+#define BERTH_TOPOLOGY BERTH_NAME ".Host.Topology"
+#define BERTH_CELLS BERTH_NAME ".Host.Cells"
+#define BERTH_CELL BERTH_NAME ".Host.Cell"
+
+#define BERTH_ERROR_NO_SUCH BERTH_NAME ".Error.NoSuch" /* and what there is none of */
+#define BERTH_ERROR_NOT_SUPPORTED BERTH_NAME ".Error.NotSupported"
+
+/* A call: where to, and what the answer must look like. */
+typedef struct Call {
+        const char *path, *interface, *member;
+        const char *reply; /* its signature */
+        bool changes;      /* something: polkit may ask for a password first */
+} Call;
+
+/* Connects to the bus that the options name. Does nothing if it is open. */
+ExitCode bus_open(Ctl *ctl);
+
+/* Calls the service and waits for the answer, at most as long as --timeout says.
+ * The arguments are those of sd_bus_message_append(). The answer is converted by
+ * message_to_json(). */
+ExitCode bus_call(Ctl *ctl, const Call *call, json_object **ret, const char *types, ...);
+
+/* The same where a refusal is an answer too: stores the service's error in
+ * @ret_error, with CTL_DONE and no answer, and tells only what is no error of
+ * the service's. */
+ExitCode bus_try_call(Ctl *ctl, const Call *call, json_object **ret, sd_bus_error *ret_error,
+                      const char *types, ...);
+
+/* Tells what @error, or if it is not set the negative errno @r, means for
+ * someone who waited for an answer. */
+ExitCode bus_fail(const Ctl *ctl, const Call *call, const sd_bus_error *error, int r);
+
+/* How long a call may take, in microseconds. */
+uint64_t bus_timeout_usec(const Ctl *ctl, bool interactive);

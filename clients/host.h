@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl.h"
+
+/* What the service says of the host, as the objects of JSON that it was answered
+ * as: the keys are those of D-Bus. Each function checks that what is there has the
+ * documented type, so that whoever shows it need not. */
+
+typedef struct Host {
+        json_object *manager;  /* org.berth1.Manager's properties */
+        json_object *topology; /* org.berth1.Host.Topology's */
+        json_object *cells;    /* a list of org.berth1.Host.Cell's, by Id */
+} Host;
+
+#define HOST_NONE ((Host) {})
+
+void host_clear(Host *host);
+#define _cleanup_host_ _cleanup_(host_clear)
+
+/* All properties, in one call. */
+ExitCode host_load(Ctl *ctl, Host *ret);
+
+/* Adds to each cell what is free on it, as "FreeMemory" and "FreePages". What the
+ * host does not tell is not added. */
+ExitCode host_load_free(Ctl *ctl, Host *host);
+
+/* org.berth1.Host.Topology.ListCpus() and ListCaches(). */
+ExitCode host_list_cpus(Ctl *ctl, json_object **ret);
+ExitCode host_list_caches(Ctl *ctl, json_object **ret);
+
+/* The properties of org.berth1.Host.Topology alone. */
+ExitCode host_load_topology(Ctl *ctl, json_object **ret);
+
+/* The cell of that id, or NULL; not a new reference. */
+json_object *host_find_cell(const Host *host, uint64_t id);
+
+/* Tells that @what, in the answer to @member, is not as it is documented. */
+ExitCode host_fail_malformed(const Ctl *ctl, const char *member, const char *what);

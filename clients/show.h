@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host.h"
+
+/* What more than one verb shows. */
+
+/* A word for a cache, "L1d" or "L3": to be freed. */
+char *cache_name(json_object *cache);
+
+/* Prints the table of cells, at most @max_rows of them. */
+ExitCode show_cells(const Ctl *ctl, const Terminal *t, const Host *host, unsigned max_rows);
+
+/* Prints at most @max of the findings in @warnings (may be NULL), each with its remedy. */
+void show_warnings(const Terminal *t, json_object *warnings, size_t max);
+
+/* "label  value", the label in @width columns; nothing if @value is NULL or empty. */
+void show_line(const Terminal *t, const char *label, unsigned width, const char *value);
+
+/* A list of numbers as "0, 1": to be freed. */
+char *numbers_format(json_object *list);
+
+/* Prints a document as it is; with --json as the value of "Xml". */
+ExitCode show_xml(const Ctl *ctl, json_object *xml);
+
+ExitCode fail_no_memory(const Ctl *ctl);

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Changes as they happen.
+ *
+ * What a property was before is not in a signal: so the objects are read once,
+ * after the signals have been subscribed to, and each change is then told as
+ * old and new. When the service leaves, what it said is forgotten; when it comes,
+ * read anew. The reading is asked for without waiting, so that a service that
+ * does not answer does not keep other events from being shown. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include "bus.h"
+#include "message-json.h"
+
+typedef struct Monitor {
+        Ctl *ctl;
+        json_object *objects;    /* path to interface to property to value */
+        sd_bus_slot *read_slot;  /* of the call that reads them */
+        bool running;            /* the service, as far as we heard */
+} Monitor;
+
+static void monitor_clear(Monitor *m) {
+        m->read_slot = sd_bus_slot_unref(m->read_slot);
+        json_object_put(m->objects);
+        m->objects = NULL;
+}
+
+/* Showing */
+
+static uint64_t now_usec(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return ts.tv_sec * UINT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+static const char *path_short(const char *path) {
+        if (strcmp(path, BERTH_HOST_PATH) == 0)
+                return "host";
+        if (strncmp(path, BERTH_HOST_PATH "/", strlen(BERTH_HOST_PATH "/")) == 0)
+                return path + strlen(BERTH_HOST_PATH "/");
+        if (strncmp(path, BERTH_PATH "/", strlen(BERTH_PATH "/")) == 0)
+                return path + strlen(BERTH_PATH "/");
+        return strcmp(path, BERTH_PATH) == 0 ? "service" : path;
+}
+
+/* One event as text: the time, what it is about, what happened. */
+static void show_text(const Monitor *m, const char *path, const char *format, ...) _printf_(3, 4);
+static void show_text(const Monitor *m, const char *path, const char *format, ...) {
+        const Terminal *t = &m->ctl->terminal;
+        _cleanup_free_ char *text = NULL;
+        char clock_text[16] = "";
+        time_t now = time(NULL);
+        struct tm tm;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return;
+        }
+        /* One line an event, whatever the service has in it. */
+        for (char *c = text; *c; c++)
+                if (*c == '\n')
+                        *c = ' ';
+        if (localtime_r(&now, &tm))
+                strftime(clock_text, sizeof clock_text, "%H:%M:%S", &tm);
+        terminal_style(t, STYLE_FAINT);
+        terminal_put(t, clock_text);
+        terminal_style(t, STYLE_NORMAL);
+        terminal_printf(t, " %-9s %s\n", path, text);
+        fflush(t->file);
+}
+
+/* One event as JSON; takes @event. */
+static void show_json(const Monitor *m, const char *name, json_object *event) {
+        _cleanup_json_ json_object *owned = event ?: json_object_new_object();
+        _cleanup_json_ json_object *whole = json_object_new_object();
+
+        json_object_object_add(whole, "event", json_object_new_string(name));
+        json_object_object_add(whole, "at_usec", json_object_new_uint64(now_usec()));
+        json_object_object_foreach(owned, key, value)
+                json_object_object_add(whole, key, json_object_get(value));
+        (void) ctl_print_json(m->ctl, whole);
+        fflush(m->ctl->terminal.file);
+}
+
+/* Strings bare, as people read them; all else as JSON has it. */
+static const char *value_text(json_object *value) {
+        const char *text;
+
+        if (json_object_is_type(value, json_type_string)) {
+                text = json_object_get_string(value);
+                return *text ? text : "none";
+        }
+        return json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+static void show_property(const Monitor *m, const char *path, const char *interface, const char *property,
+                          json_object *before, json_object *now) {
+        if (m->ctl->json != JSON_OFF) {
+                json_object *event = json_object_new_object();
+                json_object_object_add(event, "path", json_object_new_string(path));
+                json_object_object_add(event, "interface", json_object_new_string(interface));
+                json_object_object_add(event, "property", json_object_new_string(property));
+                if (before)
+                        json_object_object_add(event, "old", json_object_get(before));
+                if (now)
+                        json_object_object_add(event, "new", json_object_get(now));
+                show_json(m, "property-changed", event);
+                return;
+        }
+        if (!now)
+                show_text(m, path_short(path), "%s: changed", property);
+        else if (before) {
+                /* The text belongs to its value: two values, two texts. */
+                show_text(m, path_short(path), "%s: %s → %s", property, value_text(before), value_text(now));
+        } else
+                show_text(m, path_short(path), "%s: %s", property, value_text(now));
+}
+
+/* What is known */
+
+static json_object *object_descend(json_object *object, const char *key, bool make) {
+        json_object *child;
+
+        if (json_object_object_get_ex(object, key, &child))
+                return child;
+        if (!make)
+                return NULL;
+        child = json_object_new_object();
+        json_object_object_add(object, key, child);
+        return child;
+}
+
+static void property_take(Monitor *m, const char *path, const char *interface, const char *property, json_object *now) {
+        json_object *properties = object_descend(object_descend(m->objects, path, true), interface, true);
+        json_object *before = NULL;
+
+        json_object_object_get_ex(properties, property, &before);
+        if (now && before && json_object_equal(before, now))
+                return;
+        show_property(m, path, interface, property, before, now);
+        if (now)
+                json_object_object_add(properties, property, json_object_get(now));
+        else
+                json_object_object_del(properties, property);
+}
+
+/* An answer to the reading; a refusal is shown by what does not come. */
+static int on_objects(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        Monitor *m = userdata;
+        json_object *objects;
+
+        m->read_slot = sd_bus_slot_unref(m->read_slot);
+        if (sd_bus_message_is_method_error(message, NULL)) {
+                if (!m->running && m->ctl->json == JSON_OFF)
+                        show_text(m, "service", "is not running; waiting for it");
+                return 0;
+        }
+        if (!sd_bus_message_has_signature(message, "a{oa{sa{sv}}}") || message_to_json(message, &objects) < 0)
+                return 0;
+        json_object_put(m->objects);
+        m->objects = objects;
+        m->running = true;
+        return 0;
+}
+
+static int objects_read(Monitor *m) {
+        m->read_slot = sd_bus_slot_unref(m->read_slot);
+        return sd_bus_call_method_async(m->ctl->bus, &m->read_slot, BERTH_NAME, BERTH_PATH,
+                                        "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", on_objects, m, NULL);
+}
+
+/* Signals. One that is not as it is documented is passed over: it says nothing
+ * that could be shown. */
+
+static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_json_ json_object *body = NULL;
+        Monitor *m = userdata;
+        const char *path = sd_bus_message_get_path(message);
+
+        if (!sd_bus_message_has_signature(message, "sa{sv}as") || message_to_json(message, &body) < 0)
+                return 0;
+        const char *interface = json_object_get_string(json_object_array_get_idx(body, 0));
+        json_object_object_foreach(json_object_array_get_idx(body, 1), property, value)
+                property_take(m, path, interface, property, value);
+        json_object *invalid = json_object_array_get_idx(body, 2);
+        for (size_t i = 0; i < json_object_array_length(invalid); i++)
+                property_take(m, path, interface, json_object_get_string(json_object_array_get_idx(invalid, i)), NULL);
+        return 0;
+}
+
+/* Interfaces that every object has. */
+static bool interface_is_common(const char *name) {
+        return strncmp(name, "org.freedesktop.DBus.", strlen("org.freedesktop.DBus.")) == 0;
+}
+
+static int on_interfaces_added(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_json_ json_object *body = NULL;
+        Monitor *m = userdata;
+
+        if (!sd_bus_message_has_signature(message, "oa{sa{sv}}") || message_to_json(message, &body) < 0)
+                return 0;
+        const char *path = json_object_get_string(json_object_array_get_idx(body, 0));
+        json_object *interfaces = json_object_array_get_idx(body, 1);
+        json_object *object = object_descend(m->objects, path, true);
+        bool cell = json_object_object_get_ex(interfaces, BERTH_CELL, NULL);
+
+        json_object_object_foreach(interfaces, interface, properties)
+                json_object_object_add(object, interface, json_object_get(properties));
+        if (m->ctl->json != JSON_OFF) {
+                json_object *event = json_object_new_object(), *names = json_object_new_array();
+                json_object_object_foreach(interfaces, name, unused) {
+                        (void) unused;
+                        json_object_array_add(names, json_object_new_string(name));
+                }
+                json_object_object_add(event, "path", json_object_new_string(path));
+                json_object_object_add(event, "interfaces", names);
+                json_object_object_add(event, "properties", json_object_get(interfaces));
+                show_json(m, "interfaces-added", event);
+                return 0;
+        }
+        if (cell) {
+                json_object *properties_of = object_descend(interfaces, BERTH_CELL, false), *cpus = NULL;
+                json_object_object_get_ex(properties_of, "Cpus", &cpus);
+                show_text(m, path_short(path), "new, with CPUs: %s", cpus ? value_text(cpus) : "none");
+                return 0;
+        }
+        json_object_object_foreach(interfaces, name, unused) {
+                (void) unused;
+                if (!interface_is_common(name))
+                        show_text(m, path_short(path), "new: %s", name);
+        }
+        return 0;
+}
+
+static int on_interfaces_removed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_json_ json_object *body = NULL;
+        Monitor *m = userdata;
+
+        if (!sd_bus_message_has_signature(message, "oas") || message_to_json(message, &body) < 0)
+                return 0;
+        const char *path = json_object_get_string(json_object_array_get_idx(body, 0));
+        json_object *names = json_object_array_get_idx(body, 1);
+        json_object *object = object_descend(m->objects, path, false);
+
+        if (m->ctl->json != JSON_OFF) {
+                json_object *event = json_object_new_object();
+                json_object_object_add(event, "path", json_object_new_string(path));
+                json_object_object_add(event, "interfaces", json_object_get(names));
+                show_json(m, "interfaces-removed", event);
+        }
+        for (size_t i = 0; i < json_object_array_length(names); i++) {
+                const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+                if (m->ctl->json == JSON_OFF && strcmp(name, BERTH_CELL) == 0)
+                        show_text(m, path_short(path), "gone");
+                else if (m->ctl->json == JSON_OFF && !interface_is_common(name))
+                        show_text(m, path_short(path), "gone: %s", name);
+                if (object)
+                        json_object_object_del(object, name);
+        }
+        if (object && json_object_object_length(object) == 0)
+                json_object_object_del(m->objects, path);
+        return 0;
+}
+
+static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        Monitor *m = userdata;
+        const char *name, *old_owner, *new_owner;
+
+        if (sd_bus_message_read(message, "sss", &name, &old_owner, &new_owner) < 0 || strcmp(name, BERTH_NAME) != 0)
+                return 0;
+        if (*old_owner) {
+                m->running = false;
+                m->read_slot = sd_bus_slot_unref(m->read_slot);
+                json_object_put(m->objects);
+                m->objects = json_object_new_object();
+                if (m->ctl->json != JSON_OFF)
+                        show_json(m, "service-stopped", NULL);
+                else
+                        show_text(m, "service", "stopped");
+        }
+        if (*new_owner) {
+                m->running = true;
+                if (m->ctl->json != JSON_OFF)
+                        show_json(m, "service-started", NULL);
+                else
+                        show_text(m, "service", "started");
+                return objects_read(m);
+        }
+        return 0;
+}
+
+static int monitor_subscribe(Monitor *m) {
+        static const struct {
+                const char *match;
+                sd_bus_message_handler_t handler;
+        } matches[] = {
+                { "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+                  "member='NameOwnerChanged',arg0='" BERTH_NAME "'", on_owner_changed },
+                { "type='signal',sender='" BERTH_NAME "',path_namespace='" BERTH_PATH "',"
+                  "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'", on_properties_changed },
+                { "type='signal',sender='" BERTH_NAME "',path='" BERTH_PATH "',"
+                  "interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'", on_interfaces_added },
+                { "type='signal',sender='" BERTH_NAME "',path='" BERTH_PATH "',"
+                  "interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'", on_interfaces_removed },
+        };
+
+        /* The bus works through these and the reading in their order. */
+        for (size_t i = 0; i < ELEMENTS(matches); i++) {
+                int r = sd_bus_add_match_async(m->ctl->bus, NULL, matches[i].match, matches[i].handler, NULL, m);
+                if (r < 0)
+                        return r;
+        }
+        return objects_read(m);
+}
+
+int verb_monitor(Ctl *ctl) {
+        _cleanup_(monitor_clear) Monitor m = { .ctl = ctl };
+        ExitCode e;
+        int r;
+
+        e = bus_open(ctl);
+        if (e != CTL_DONE)
+                return e;
+        m.objects = json_object_new_object();
+        r = monitor_subscribe(&m);
+        while (r >= 0) {
+                if (ferror(ctl->terminal.file)) /* whoever read has left */
+                        return CTL_FAILED;
+                r = sd_bus_process(ctl->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(ctl->bus, UINT64_MAX);
+                if (r == -EINTR)
+                        r = 0;
+        }
+        return ctl_fail(ctl, CTL_FAILED, "The bus was lost: %s.", strerror(-r));
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "authorize.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus-error.h"
+#include "lib/log.h"
+#include "method.h"
+
+#define POLKIT "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+#define DBUS "org.freedesktop.DBus"
+#define DBUS_PATH "/org/freedesktop/DBus"
+
+/* The bus answers this one at once, or is gone. */
+#define BUS_TIMEOUT_USEC (10 * UINT64_C(1000000))
+
+#define DETAILS_MAX 16u
+
+typedef enum QuestionState {
+        QUESTION_USER,          /* who is the caller? */
+        QUESTION_POLKIT,        /* may it? */
+        QUESTION_ANSWERED,      /* the call is in the queue again */
+} QuestionState;
+
+typedef struct Detail {
+        const char *name;       /* a constant of a table */
+        char *value;
+} Detail;
+
+typedef struct Question Question;
+
+/* One call that was put aside. It owns the slots of what it waits for: when it is
+ * dropped, they are too. */
+struct Question {
+        Authorizer *authorizer;
+        Question *next, **link;
+
+        sd_bus_message *call;
+        const char *action;
+        uint64_t generation;            /* of the object that was looked at */
+        bool can_call;                  /* answer "yes" or "no", change nothing */
+        bool interactive;
+        uint32_t uid;
+        Detail details[DETAILS_MAX];
+        size_t n_details;
+
+        QuestionState state;
+        uint64_t serial;                /* names it to polkit, to cancel it */
+        sd_bus_slot *caller_slot;       /* hears when the caller leaves */
+        sd_bus_slot *answer_slot;
+        sd_event_source *reap_source;
+
+        bool allowed;
+        bool challenge;
+        Error refusal;
+};
+
+struct Authorizer {
+        sd_bus *bus;
+        sd_event *event;
+        AuthorizerLimits limits;
+        Question *questions;
+        size_t n_questions;
+        uint64_t serial;
+
+        bool polkit_owned, polkit_activatable;
+        unsigned n_watch_answers;
+        sd_bus_slot *owner_slot;
+        sd_bus_slot *owned_slot;
+        sd_bus_slot *activatable_slot;
+        void (*changed)(bool, void *);
+        void *userdata;
+};
+
+static void question_free(Question *question) {
+        *question->link = question->next;
+        if (question->next)
+                question->next->link = question->link;
+        question->authorizer->n_questions--;
+
+        (void) sd_bus_slot_unref(question->caller_slot);
+        (void) sd_bus_slot_unref(question->answer_slot);
+        (void) sd_event_source_disable_unref(question->reap_source);
+        (void) sd_bus_message_unref(question->call);
+        for (size_t i = 0; i < question->n_details; i++)
+                free(question->details[i].value);
+        error_clear(&question->refusal);
+        free(question);
+}
+
+static void cancellation_id(const Question *question, char *buffer, size_t size) {
+        snprintf(buffer, size, "berth-%" PRIu64, question->serial);
+}
+
+/* Nobody waits for the answer any more: polkit need not ask for a password. */
+static void question_abandon(Question *question) {
+        if (question->state == QUESTION_POLKIT) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+                char id[32];
+
+                cancellation_id(question, id, sizeof id);
+                if (sd_bus_message_new_method_call(question->authorizer->bus, &message, POLKIT, POLKIT_PATH, POLKIT_INTERFACE, "CancelCheckAuthorization") >= 0 &&
+                    sd_bus_message_append(message, "s", id) >= 0 &&
+                    sd_bus_message_set_expect_reply(message, 0) >= 0 &&
+                    sd_bus_message_set_auto_start(message, 0) >= 0)
+                        (void) sd_bus_send(question->authorizer->bus, message, NULL);
+        }
+        question_free(question);
+}
+
+static int on_caller_left(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        question_abandon(userdata);
+        return 0;
+}
+
+/* Runs after the call was dispatched again. If its object is gone by then, no
+ * thunk has taken the question away. */
+static int on_reap(sd_event_source *source, void *userdata) {
+        question_free(userdata);
+        return 0;
+}
+
+static void answer_can_call(Question *question) {
+        const char *word = question->allowed ? "yes" : question->challenge ? "challenge" : "no";
+
+        (void) sd_bus_reply_method_return(question->call, "s", word);
+        question_free(question);
+}
+
+/* The answer is there, in question->allowed or ->refusal: back into the queue. */
+static void question_settle(Question *question) {
+        int r;
+
+        question->answer_slot = sd_bus_slot_unref(question->answer_slot);
+        question->state = QUESTION_ANSWERED;
+        if (question->can_call) {
+                answer_can_call(question);
+                return;
+        }
+
+        r = sd_bus_message_rewind(question->call, true);
+        if (r >= 0)
+                r = sd_event_add_defer(question->authorizer->event, &question->reap_source, on_reap, question);
+        /* Behind the bus, whose queue must come first, in the same loop. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(question->reap_source, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_bus_enqueue_for_read(question->authorizer->bus, question->call);
+        if (r < 0) {
+                (void) sd_bus_reply_method_errno(question->call, r, NULL);
+                question_free(question);
+        }
+}
+
+/* Settles it with a refusal. */
+#define question_refuse(question, code, ...)                                    \
+        ({                                                                      \
+                Question *refused_ = (question);                                \
+                (void) error_set(&refused_->refusal, code, __VA_ARGS__);        \
+                question_settle(refused_);                                      \
+        })
+
+static int on_polkit_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        Question *question = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(message);
+        int allowed, challenge;
+
+        if (error) {
+                if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) || sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                        question_refuse(question, ERROR_ACCESS_DENIED,
+                                        "%s needs polkit's word, and polkit is not running: only root may do this", question->action);
+                else if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT)) {
+                        char id[32];
+
+                        cancellation_id(question, id, sizeof id);
+                        (void) sd_bus_call_method_async(question->authorizer->bus, NULL, POLKIT, POLKIT_PATH, POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL, "s", id);
+                        question_refuse(question, ERROR_ACCESS_DENIED, "polkit did not say in time whether %s is allowed", question->action);
+                } else
+                        question_refuse(question, ERROR_ACCESS_DENIED, "polkit cannot say whether %s is allowed: %s", question->action, error->message);
+                return 0;
+        }
+
+        if (sd_bus_message_enter_container(message, 'r', "bba{ss}") < 0 || sd_bus_message_read(message, "bb", &allowed, &challenge) < 0) {
+                question_refuse(question, ERROR_ACCESS_DENIED, "polkit's answer about %s makes no sense", question->action);
+                return 0;
+        }
+
+        question->allowed = allowed;
+        question->challenge = challenge;
+        if (allowed || question->can_call)
+                question_settle(question);
+        else if (challenge && !question->interactive)
+                question_refuse(question, ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                "%s needs a password, and the call does not allow to ask for one", question->action);
+        else if (challenge)
+                question_refuse(question, ERROR_ACCESS_DENIED, "%s needs a password, and there is no polkit agent to ask for it", question->action);
+        else
+                question_refuse(question, ERROR_ACCESS_DENIED, "polkit does not allow %s", question->action);
+        return 0;
+}
+
+static int ask_polkit(Question *question) {
+        Authorizer *authorizer = question->authorizer;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        bool ask = question->interactive && !question->can_call;
+        char id[32];
+        int r;
+
+        r = sd_bus_message_new_method_call(authorizer->bus, &message, POLKIT, POLKIT_PATH, POLKIT_INTERFACE, "CheckAuthorization");
+        if (r >= 0)
+                r = sd_bus_message_append(message, "(sa{sv})s", "system-bus-name", 1, "name", "s", sd_bus_message_get_sender(question->call), question->action);
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, 'a', "{ss}");
+        for (size_t i = 0; i < question->n_details && r >= 0; i++)
+                r = sd_bus_message_append(message, "{ss}", question->details[i].name, question->details[i].value);
+        if (r >= 0)
+                r = sd_bus_message_close_container(message);
+        cancellation_id(question, id, sizeof id);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "us", ask ? 1 : 0, id);
+        if (r >= 0)
+                r = sd_bus_call_async(authorizer->bus, &question->answer_slot, message, on_polkit_answer, question,
+                                      ask ? authorizer->limits.interactive_usec : authorizer->limits.timeout_usec);
+        if (r >= 0)
+                question->state = QUESTION_POLKIT;
+        return r;
+}
+
+static size_t questions_of(const Authorizer *authorizer, uint32_t uid) {
+        size_t n = 0;
+
+        for (const Question *question = authorizer->questions; question; question = question->next)
+                if (question->state != QUESTION_USER && question->uid == uid)
+                        n++;
+        return n;
+}
+
+static int on_user_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        Question *question = userdata;
+        Authorizer *authorizer = question->authorizer;
+        size_t n;
+        int r;
+
+        /* The caller left before the bus could tell who it was. */
+        if (sd_bus_message_is_method_error(message, NULL) || sd_bus_message_read(message, "u", &question->uid) < 0) {
+                question_refuse(question, ERROR_ACCESS_DENIED, "the bus does not tell who asks for %s", question->action);
+                return 0;
+        }
+        question->answer_slot = sd_bus_slot_unref(question->answer_slot);
+
+        if (question->uid == 0) {
+                question->allowed = true;
+                question_settle(question);
+                return 0;
+        }
+
+        n = questions_of(authorizer, question->uid);
+        if (n >= authorizer->limits.per_user) {
+                if (question->can_call) {
+                        (void) sd_bus_reply_method_errorf(question->call, error_code_to_name(ERROR_RESOURCE_EXHAUSTED),
+                                                          "user %u has %zu questions to polkit open already; at most %" PRIu64 " are allowed", question->uid, n, authorizer->limits.per_user);
+                        question_free(question);
+                } else
+                        question_refuse(question, ERROR_RESOURCE_EXHAUSTED,
+                                        "user %u has %zu questions to polkit open already; at most %" PRIu64 " are allowed", question->uid, n, authorizer->limits.per_user);
+                return 0;
+        }
+
+        r = ask_polkit(question);
+        if (r < 0)
+                question_refuse(question, ERROR_ACCESS_DENIED, "polkit cannot be asked about %s: %s", question->action, strerror(-r));
+        return 0;
+}
+
+static int add_detail(void *userdata, const char *name, const char *value) {
+        Question *question = userdata;
+        Detail *detail = question->details + question->n_details;
+
+        if (question->n_details >= DETAILS_MAX)
+                return -E2BIG;
+        detail->name = name;
+        detail->value = strdup(value);
+        if (!detail->value)
+                return -ENOMEM;
+        question->n_details++;
+        return 0;
+}
+
+/* Puts a call aside and asks who it is from. First the match, then the question,
+ * and the bus keeps their order: a caller that leaves at any time is either heard
+ * to leave or not found. */
+static int question_start(Authorizer *authorizer, const Method *method, Face *face, const void *args, sd_bus_message *call, bool can_call, Error *error) {
+        _cleanup_free_ char *match = NULL;
+        const char *sender = sd_bus_message_get_sender(call);
+        Question *question;
+        int r;
+
+        if (!sender)
+                return error_set(error, ERROR_ACCESS_DENIED, "the bus does not tell who asks");
+        if (authorizer->n_questions >= authorizer->limits.total)
+                return error_set(error, ERROR_RESOURCE_EXHAUSTED, "%zu questions to polkit are open already; at most %" PRIu64 " are allowed",
+                                 authorizer->n_questions, authorizer->limits.total);
+
+        question = calloc(1, sizeof *question);
+        if (!question)
+                return -ENOMEM;
+        question->authorizer = authorizer;
+        question->next = authorizer->questions;
+        question->link = &authorizer->questions;
+        if (question->next)
+                question->next->link = &question->next;
+        authorizer->questions = question;
+        authorizer->n_questions++;
+
+        question->call = sd_bus_message_ref(call);
+        question->action = method->choose_action ? method->choose_action(face->model, args) : method->action;
+        question->generation = object_generation(face->object);
+        question->can_call = can_call;
+        question->interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0;
+        question->uid = UINT32_MAX;
+        question->serial = ++authorizer->serial;
+
+        r = add_detail(question, "verb", method->name);
+        if (r >= 0)
+                r = method_describe_args(method, args, add_detail, question);
+        if (r >= 0 && asprintf(&match, "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg0='%s',arg2=''", sender) < 0)
+                r = -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_add_match_async(authorizer->bus, &question->caller_slot, match, on_caller_left, NULL, question);
+        if (r >= 0) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+
+                r = sd_bus_message_new_method_call(authorizer->bus, &message, DBUS, DBUS_PATH, DBUS, "GetConnectionUnixUser");
+                if (r >= 0)
+                        r = sd_bus_message_append(message, "s", sender);
+                if (r >= 0)
+                        r = sd_bus_call_async(authorizer->bus, &question->answer_slot, message, on_user_answer, question, BUS_TIMEOUT_USEC);
+        }
+        if (r < 0)
+                question_free(question);
+        return r;
+}
+
+int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, const void *args, Request *request, Error *error) {
+        Question *question = authorizer->questions;
+        const char *action;
+        int r = 1;
+
+        while (question && question->call != request->message)
+                question = question->next;
+        if (!question) {
+                r = question_start(authorizer, method, face, args, request->message, false, error);
+                return r < 0 ? r : 0;
+        }
+
+        action = method->choose_action ? method->choose_action(face->model, args) : method->action;
+        if (question->refusal.code != ERROR_NONE) {
+                r = error_set(error, question->refusal.code, "%s", question->refusal.message ?: question->action);
+                log_fields(LOG_INFO, LOG_FIELDS("BERTH_ACTION", question->action, "BERTH_OBJECT", object_path(face->object)),
+                           "Refused %s on %s: %s", method->name, object_path(face->object), question->refusal.message ?: "");
+        } else if (question->generation != object_generation(face->object))
+                r = error_set(error, ERROR_UNKNOWN_OBJECT, "%s is not the object any more that the permission was asked for", object_path(face->object));
+        else if (strcmp(action, question->action) != 0)
+                r = error_set(error, ERROR_ACCESS_DENIED, "what was allowed is %s, but now it would be %s", question->action, action);
+        else
+                request->uid = question->uid;
+        question_free(question);
+        return r;
+}
+
+int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, sd_bus_message *call, Error *error) {
+        if (!method->action)
+                return sd_bus_reply_method_return(call, "s", "yes");
+        return question_start(authorizer, method, face, args, call, true, error);
+}
+
+size_t authorizer_pending(const Authorizer *authorizer) {
+        return authorizer->n_questions;
+}
+
+/* Told once both answers are there, and from then on. */
+static void tell_polkit(Authorizer *authorizer) {
+        if (authorizer->n_watch_answers >= 2)
+                authorizer->changed(!authorizer->polkit_owned && !authorizer->polkit_activatable, authorizer->userdata);
+}
+
+static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Authorizer *authorizer = userdata;
+        const char *name, *before, *after;
+
+        if (sd_bus_message_read(message, "sss", &name, &before, &after) < 0)
+                return 0;
+        authorizer->polkit_owned = *after;
+        tell_polkit(authorizer);
+        return 0;
+}
+
+static int on_owned(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Authorizer *authorizer = userdata;
+
+        authorizer->polkit_owned = !sd_bus_message_is_method_error(message, NULL);
+        authorizer->n_watch_answers++;
+        tell_polkit(authorizer);
+        return 0;
+}
+
+static int on_activatable(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Authorizer *authorizer = userdata;
+        const char *name;
+
+        if (!sd_bus_message_is_method_error(message, NULL) && sd_bus_message_enter_container(message, 'a', "s") >= 0)
+                while (sd_bus_message_read(message, "s", &name) > 0)
+                        if (strcmp(name, POLKIT) == 0)
+                                authorizer->polkit_activatable = true;
+        authorizer->n_watch_answers++;
+        tell_polkit(authorizer);
+        return 0;
+}
+
+int authorizer_watch(Authorizer *authorizer, void (*changed)(bool, void *), void *userdata) {
+        int r;
+
+        authorizer->changed = changed;
+        authorizer->userdata = userdata;
+        r = sd_bus_add_match_async(authorizer->bus, &authorizer->owner_slot,
+                                   "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg0='" POLKIT "'",
+                                   on_owner_changed, NULL, authorizer);
+        if (r >= 0)
+                r = sd_bus_call_method_async(authorizer->bus, &authorizer->owned_slot, DBUS, DBUS_PATH, DBUS, "GetNameOwner", on_owned, authorizer, "s", POLKIT);
+        if (r >= 0)
+                r = sd_bus_call_method_async(authorizer->bus, &authorizer->activatable_slot, DBUS, DBUS_PATH, DBUS, "ListActivatableNames", on_activatable, authorizer, NULL);
+        return r;
+}
+
+void authorizer_set_limits(Authorizer *authorizer, const AuthorizerLimits *limits) {
+        authorizer->limits = *limits;
+}
+
+int authorizer_new(sd_bus *bus, sd_event *event, const AuthorizerLimits *limits, Authorizer **ret) {
+        Authorizer *authorizer;
+
+        authorizer = calloc(1, sizeof *authorizer);
+        if (!authorizer)
+                return -ENOMEM;
+        authorizer->bus = sd_bus_ref(bus);
+        authorizer->event = sd_event_ref(event);
+        authorizer->limits = *limits;
+
+        *ret = authorizer;
+        return 0;
+}
+
+Authorizer *authorizer_free(Authorizer *authorizer) {
+        if (!authorizer)
+                return NULL;
+        while (authorizer->questions)
+                question_abandon(authorizer->questions);
+        (void) sd_bus_slot_unref(authorizer->owner_slot);
+        (void) sd_bus_slot_unref(authorizer->owned_slot);
+        (void) sd_bus_slot_unref(authorizer->activatable_slot);
+        (void) sd_bus_unref(authorizer->bus);
+        (void) sd_event_unref(authorizer->event);
+        free(authorizer);
+        return NULL;
+}

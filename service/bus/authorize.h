@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Asks polkit whether a caller may do what it asks for.
+ *
+ * Nothing waits meanwhile: the call is put aside, and when the answer is there it
+ * is put back into the queue of the bus as if it had just come. So its object is
+ * looked up again and its arguments are checked again, and what went away
+ * meanwhile is an error like any other. An approval is for the one object that
+ * was looked at, not for another that took its path since.
+ *
+ * Root is asked about nobody. Who is not root, and has no polkit, is refused. */
+
+#include "tree.h"
+
+typedef struct Authorizer Authorizer;
+
+typedef struct AuthorizerLimits {
+        uint64_t per_user;              /* questions open at once */
+        uint64_t total;
+        uint64_t timeout_usec;          /* for an answer without a person */
+        uint64_t interactive_usec;      /* for one that somebody types a password for */
+} AuthorizerLimits;
+
+int authorizer_new(sd_bus *bus, sd_event *event, const AuthorizerLimits *limits, Authorizer **ret);
+Authorizer *authorizer_free(Authorizer *authorizer);
+DEFINE_CLEANUP(Authorizer *, authorizer_free)
+
+void authorizer_set_limits(Authorizer *authorizer, const AuthorizerLimits *limits);
+
+/* Follows whether polkit is on the bus, or could be started there; "changed" is
+ * called when that is known and whenever it changes. */
+int authorizer_watch(Authorizer *authorizer, void (*changed)(bool missing, void *userdata), void *userdata);
+
+/* For a call that a thunk has read. Returns 1 if it may go on (and says in the
+ * request who asked), 0 if it was put aside and will come again.
+ * Errors: ERROR_ACCESS_DENIED, ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+ * ERROR_RESOURCE_EXHAUSTED if too many questions are open,
+ * ERROR_UNKNOWN_OBJECT if another object took the path since. */
+int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, const void *args, Request *request, Error *error);
+
+/* Answers "call" itself, now or later, with "yes", "challenge" or "no". */
+int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, sd_bus_message *call, Error *error);
+
+/* How many questions are open. For tests. */
+size_t authorizer_pending(const Authorizer *authorizer);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* org.berth1.Manager: the service itself. */
+
+#include "bus/tree.h"
+#include "host/host.h"
+#include "lib/finding.h"
+
+typedef struct Manager Manager;
+
+struct Manager {
+        Tree *tree;
+        Host *host;
+        const char *version;
+        Findings findings;      /* changed by manager_set_findings() only */
+        Object *object;
+};
+
+/* Shows it. "manager" is filled in by its owner up to its findings, and must
+ * outlive the tree's object. */
+int manager_publish(Manager *manager);
+void manager_unpublish(Manager *manager);
+
+/* Replaces the warnings and announces them if they differ; takes them over. */
+void manager_set_findings(Manager *manager, Findings *findings);

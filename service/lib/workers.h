@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A few threads for calls that block by nature: kernel files that take long.
+ * A job goes in with all it needs, and comes back with plain data; no thread
+ * but the loop's ever touches a model. Threads are started with the first job
+ * and sleep between jobs. */
+
+#include <stdbool.h>
+
+#include "cleanup.h"
+
+typedef struct Workers Workers;
+
+/* Two: one long walk must not hold up a short one. */
+#define WORKERS_MAX 2u
+
+int workers_new(Workers **ret);
+
+/* Waits for the jobs that are running, forgets those that are not (their "done"
+ * is called with cancelled true), and ends the threads. */
+Workers *workers_free(Workers *workers);
+DEFINE_CLEANUP(Workers *, workers_free)
+
+/* Becomes readable when a job has ended: whoever owns the loop calls
+ * workers_dispatch() then. */
+int workers_fd(const Workers *workers);
+
+/* Calls "done" of the jobs that have ended, on the calling thread. */
+void workers_dispatch(Workers *workers);
+
+/* Has run(job) called on some thread, then done(job, cancelled) by
+ * workers_dispatch(); "job" belongs to the pool until then. */
+int workers_submit(Workers *workers, void (*run)(void *job), void (*done)(void *job, bool cancelled), void *job);

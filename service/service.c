@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "berth-config.h"
+#include "bus/authorize.h"
+#include "bus/connection.h"
+#include "bus/tree.h"
+#include "faces/host.h"
+#include "faces/manager.h"
+#include "host/host.h"
+#include "lib/config.h"
+#include "lib/log.h"
+#include "lib/workers.h"
+
+#define BUS_NAME "org.berth1"
+#define ROOT_PATH "/org/berth1"
+
+struct Service {
+        ServiceOptions options;
+        Config config;
+        Findings config_findings;
+        bool polkit_missing;
+
+        sd_event *event;
+        sd_bus *bus;
+        Workers *workers;
+        Tree *tree;
+        Authorizer *authorizer;
+        Host *host;
+        HostFaces *host_faces;
+        Manager manager;
+};
+
+static AuthorizerLimits authorizer_limits(const Config *config) {
+        return (AuthorizerLimits) {
+                .per_user = config->pending_per_user,
+                .total = config->pending_total,
+                .timeout_usec = config->authorization_timeout_usec,
+                .interactive_usec = config->interactive_timeout_usec,
+        };
+}
+
+static void copy_finding(const Finding *finding, Findings *to) {
+        findings_add(to, finding->code, finding->severity, finding->remedy, finding->subject, "%s", finding->message);
+}
+
+/* What the manager warns of is put together from what each module has to say. */
+static void service_update_warnings(Service *service) {
+        Findings findings = {};
+
+        for (size_t i = 0; i < service->config_findings.n_items; i++)
+                copy_finding(service->config_findings.items + i, &findings);
+        if (service->polkit_missing)
+                findings_add(&findings, "polkit-missing", SEVERITY_WARNS,
+                             "install and start polkit (Debian: apt install polkitd)", "org.freedesktop.PolicyKit1",
+                             "there is no polkit on the bus: changes are refused to everybody but root");
+        manager_set_findings(&service->manager, &findings);
+}
+
+static void service_read_config(Service *service) {
+        findings_clear(&service->config_findings);
+        config_set_defaults(&service->config);
+        (void) config_read(&service->config, service->options.config, &service->config_findings);
+        log_set_level(service->config.log_level);
+
+        for (size_t i = 0; i < service->config_findings.n_items; i++) {
+                const Finding *finding = service->config_findings.items + i;
+
+                log_fields(LOG_WARNING, LOG_FIELDS("MESSAGE_ID", MESSAGE_ID_CONFIG_INVALID, "BERTH_SUBJECT", finding->subject),
+                           "%s: %s", finding->subject, finding->message);
+        }
+}
+
+static void on_polkit_changed(bool missing, void *userdata) {
+        Service *service = userdata;
+
+        if (missing && !service->polkit_missing)
+                log_fields(LOG_WARNING, LOG_FIELDS("MESSAGE_ID", MESSAGE_ID_POLKIT_MISSING),
+                           "There is no polkit on the bus: changes are refused to everybody but root");
+        service->polkit_missing = missing;
+        service_update_warnings(service);
+}
+
+static int on_workers(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        workers_dispatch(userdata);
+        return 0;
+}
+
+/* Reads settings and host anew. systemd waits for READY=1. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Service *service = userdata;
+        AuthorizerLimits limits;
+
+        (void) sd_notify(0, "RELOADING=1");
+        service_read_config(service);
+        limits = authorizer_limits(&service->config);
+        authorizer_set_limits(service->authorizer, &limits);
+        host_set_coalesce(service->host, service->config.coalesce_usec);
+        host_refresh(service->host);
+        service_update_warnings(service);
+        (void) sd_notify(0, "READY=1");
+        return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Service *service = userdata;
+
+        return sd_event_exit(service->event, 0);
+}
+
+static int service_take_signals(Service *service) {
+        static const struct { int signal; sd_event_signal_handler_t handler; } signals[] = {
+                { SIGHUP, on_reload },
+                { SIGTERM, on_stop },
+                { SIGINT, on_stop },
+        };
+        sigset_t set;
+
+        sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                sigaddset(&set, signals[i].signal);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int r = sd_event_add_signal(service->event, NULL, signals[i].signal, signals[i].handler, service);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The connection is started first: the bus answers while the host is read. */
+int service_new(const ServiceOptions *options, Error *error, Service **ret) {
+        _cleanup_(service_freep) Service *service = NULL;
+        AuthorizerLimits limits;
+        int r;
+
+        service = calloc(1, sizeof *service);
+        if (!service)
+                return -ENOMEM;
+        service->options = *options;
+        service_read_config(service);
+
+        r = sd_event_new(&service->event);
+        if (r >= 0)
+                r = service_take_signals(service);
+        if (r >= 0)
+                r = workers_new(&service->workers);
+        if (r >= 0)
+                r = sd_event_add_io(service->event, NULL, workers_fd(service->workers), EPOLLIN, on_workers, service->workers);
+        if (r >= 0)
+                r = connection_open(options->address, service->event, error, &service->bus);
+        if (r >= 0)
+                r = host_new(service->event, service->workers, options->root, service->config.coalesce_usec, error, &service->host);
+        if (r < 0)
+                return r;
+        /* Heard from before the first client is, so that nothing falls between. */
+        r = host_watch(service->host);
+        if (r < 0)
+                log_warning("The kernel's notifications cannot be heard, so changes of the host are seen at SIGHUP only: %s", strerror(-r));
+
+        limits = authorizer_limits(&service->config);
+        r = tree_new(service->bus, service->event, ROOT_PATH, &service->tree);
+        if (r >= 0)
+                r = authorizer_new(service->bus, service->event, &limits, &service->authorizer);
+        if (r < 0)
+                return r;
+        tree_set_authorizer(service->tree, service->authorizer);
+
+        service->manager = (Manager) { .tree = service->tree, .host = service->host, .version = BERTH_VERSION };
+        service_update_warnings(service);
+        r = manager_publish(&service->manager);
+        if (r >= 0)
+                r = host_faces_new(service->tree, service->host, &service->host_faces);
+        if (r >= 0)
+                r = authorizer_watch(service->authorizer, on_polkit_changed, service);
+        if (r >= 0)
+                r = connection_own(service->bus, BUS_NAME, error);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(service);
+        return 0;
+}
+
+int service_run(Service *service) {
+        size_t n_cpus = service->host->topology->n_cpus, n_cells = service->host->n_cells;
+        int r;
+
+        log_fields(LOG_INFO, LOG_FIELDS("MESSAGE_ID", MESSAGE_ID_STARTED, "BERTH_ROOT", service->options.root),
+                   "berthd " BERTH_VERSION " is on the bus; it shows %zu CPU%s in %zu cell%s%s%s",
+                   n_cpus, n_cpus == 1 ? "" : "s", n_cells, n_cells == 1 ? "" : "s",
+                   service->host->live ? "" : " of the host below ", service->host->live ? "" : service->options.root);
+        (void) sd_notify(0, "READY=1");
+        r = sd_event_loop(service->event);
+        (void) sd_notify(0, "STOPPING=1");
+        return r;
+}
+
+/* Jobs first, since they come back to models; then what shows models, then these. */
+Service *service_free(Service *service) {
+        if (!service)
+                return NULL;
+        workers_free(service->workers);
+        host_faces_free(service->host_faces);
+        manager_unpublish(&service->manager);
+        authorizer_free(service->authorizer);
+        tree_free(service->tree);
+        host_free(service->host);
+        (void) sd_bus_flush_close_unref(service->bus);
+        (void) sd_event_unref(service->event);
+        findings_clear(&service->config_findings);
+        free(service);
+        return NULL;
+}

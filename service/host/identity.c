@@ -75,7 +75,17 @@ static bool cpuinfo_says(const char *text, const char *key, const char *part) {
         return value && strstr(value, part);
 }
 
-static char *find_arch(int root_fd, bool live, const char *cpuinfo) {
+/* The numbers that x86 kernels have for makers, in the alias of the CPU's module,
+ * and the feature that tells 64 bits from 32. */
+#define X86_FEATURE_LONG_MODE ",003D,"
+static const struct { const char *part, *name; } x86_makers[] = {
+        { "ven0000", "Intel" }, { "vendor:0000", "Intel" },
+        { "ven0002", "AMD" }, { "vendor:0002", "AMD" },
+        { "ven0005", "Centaur" },
+        { "ven0009", "Hygon" },
+};
+
+static char *find_arch(int root_fd, bool live, const char *cpuinfo, const char *modalias) {
         struct utsname name;
         char text[64];
 
@@ -86,8 +96,10 @@ static char *find_arch(int root_fd, bool live, const char *cpuinfo) {
 
         if (cpuinfo_says(cpuinfo, "vendor_id", "IBM/S390"))
                 return strdup("s390x");
-        if (cpuinfo_says(cpuinfo, "flags", " lm ") || cpuinfo_says(cpuinfo, "vendor_id", "GenuineIntel"))
-                return strdup(cpuinfo_says(cpuinfo, "flags", " lm ") ? "x86_64" : "");
+        if (cpuinfo_says(cpuinfo, "flags", " lm "))
+                return strdup("x86_64");
+        if (strstr(modalias, "x86"))
+                return strdup(strstr(modalias, X86_FEATURE_LONG_MODE) ? "x86_64" : "");
         if (cpuinfo_says(cpuinfo, "CPU architecture", "8"))
                 return strdup("aarch64");
         if (cpuinfo_says(cpuinfo, "Processor", "ARMv7"))
@@ -97,7 +109,7 @@ static char *find_arch(int root_fd, bool live, const char *cpuinfo) {
         return strdup("");
 }
 
-static char *find_vendor(const char *cpuinfo) {
+static char *find_vendor(const char *cpuinfo, const char *modalias) {
         static const char *const keys[] = { "vendor_id", "CPU implementer" };
 
         for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
@@ -110,6 +122,9 @@ static char *find_vendor(const char *cpuinfo) {
                                 return strdup(vendors[j].name);
                 return TAKE_PTR(value);
         }
+        for (size_t i = 0; i < ELEMENTSOF(x86_makers); i++)
+                if (strstr(modalias, x86_makers[i].part))
+                        return strdup(x86_makers[i].name);
         return strdup(cpuinfo_says(cpuinfo, "cpu", "POWER") ? "IBM" : "");
 }
 
@@ -187,14 +202,17 @@ static uint64_t find_base_page_bytes(bool live, const char *arch) {
 int identity_read(int root_fd, bool live, Identity *ret) {
         _cleanup_identity_ Identity identity = {};
         _cleanup_free_ char *cpuinfo = NULL;
+        char modalias[4096];
 
         cpuinfo = malloc(CPUINFO_BYTES);
         if (!cpuinfo)
                 return -ENOMEM;
         read_cpuinfo(root_fd, cpuinfo, CPUINFO_BYTES);
+        if (sysfs_read(root_fd, "sys/devices/system/cpu/modalias", modalias, sizeof modalias) < 0)
+                modalias[0] = 0;
 
-        identity.arch = find_arch(root_fd, live, cpuinfo);
-        identity.vendor = find_vendor(cpuinfo);
+        identity.arch = find_arch(root_fd, live, cpuinfo, modalias);
+        identity.vendor = find_vendor(cpuinfo, modalias);
         identity.model = find_model(cpuinfo);
         identity.uuid = find_uuid(root_fd);
         if (!identity.arch || !identity.vendor || !identity.model || !identity.uuid)

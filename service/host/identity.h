@@ -19,8 +19,8 @@ typedef struct Identity {
 
 /* Reads them relative to a root; "live" if that is the machine we run on, which
  * can then be asked itself.
- * Source: /proc/sys/kernel/arch, /proc/cpuinfo, /sys/class/dmi/id/product_uuid,
- * /etc/machine-id; uname(2) and sysconf(3). */
+ * Source: /proc/sys/kernel/arch, /proc/cpuinfo, /sys/devices/system/cpu/modalias,
+ * /sys/class/dmi/id/product_uuid, /etc/machine-id; uname(2) and sysconf(3). */
 int identity_read(int root_fd, bool live, Identity *ret);
 
 void identity_clear(Identity *identity);

@@ -387,6 +387,31 @@ static void place_caches(Topology *topology) {
         }
 }
 
+/* Both count the memory that the kernel manages, one by cell and one as a whole;
+ * some percent lie between them, not more. */
+static int check_memory(TopologyReader *reader) {
+        Topology *topology = reader->topology;
+        _cleanup_free_ char *text = NULL;
+        uint64_t total, sum = 0;
+        int r;
+
+        for (size_t i = 0; i < topology->n_cells; i++) {
+                if (!topology->cells[i].memory_known)
+                        return 0;
+                sum += topology->cells[i].memory_bytes;
+        }
+        r = sysfs_read_text(reader->root_fd, "proc/meminfo", &text);
+        if (r < 0)
+                return topology_tolerate(reader, "proc/meminfo", r);
+        if (meminfo_find(text, "MemTotal", &total) < 0 || (sum > total ? sum - total : total - sum) <= total / 10)
+                return 0;
+
+        findings_add(&topology->findings, "memory-disagrees", SEVERITY_WARNS,
+                     "compare /proc/meminfo with /sys/devices/system/node/node*/meminfo; memory that was hot-added may be missing in one of them",
+                     "memory", "the cells together have %" PRIu64 " MiB of memory, the machine as a whole %" PRIu64 " MiB", sum >> 20, total >> 20);
+        return 0;
+}
+
 int topology_read_cells(TopologyReader *reader) {
         _cleanup_cpuset_ CpuSet folders = {}, online = {}, ids = {};
         int r;
@@ -405,5 +430,5 @@ int topology_read_cells(TopologyReader *reader) {
         if (r < 0)
                 return r;
         place_caches(reader->topology);
-        return 0;
+        return reader->topology->numa ? check_memory(reader) : 0;
 }

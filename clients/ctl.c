@@ -22,6 +22,9 @@ ExitCode ctl_fail(const Ctl *ctl, ExitCode code, const char *format, ...) {
                 text = NULL;
                 return code;
         }
+        /* A message of the service's may have brought one of its own. */
+        for (size_t n = strlen(text); n > 0 && text[n - 1] == '\n';)
+                text[--n] = '\0';
         /* What was shown so far comes before what went wrong with the rest. */
         fflush(stdout);
         terminal_open(&t, stderr);

@@ -54,7 +54,8 @@ int verb_topology(Ctl *ctl) {
                 show_number(t, "Dies", topology, "Dies");
         show_number(t, "Cores", topology, "Cores");
         show_number(t, "Threads", topology, "Threads");
-        show_line(t, "SMT", LABEL, field_boolean(topology, "SmtActive") ? "active" : "not active");
+        if (json_object_object_get_ex(topology, "SmtActive", NULL))
+                show_line(t, "SMT", LABEL, field_boolean(topology, "SmtActive") ? "active" : "not active");
         show_line(t, "Possible CPUs", LABEL, field_string(topology, "PossibleCpus"));
         show_line(t, "Present CPUs", LABEL, field_string(topology, "PresentCpus"));
         show_line(t, "Online CPUs", LABEL, field_string(topology, "OnlineCpus"));

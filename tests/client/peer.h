@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A bus of its own with a scripted Berth service on it, and berthctl run against
+ * it. The service is GDBus in another thread: each call is answered by what the
+ * script has for its member, so a test can run berthctl and wait for it. What was
+ * called is kept and can be waited for. */
+
+#include <gio/gio.h>
+
+typedef struct Peer Peer;
+
+typedef struct PeerCall {
+        char *path, *interface, *member;
+        char *arguments; /* as g_variant_print() has them, with types */
+        gboolean interactive;
+} PeerCall;
+
+/* A bus with the service on it, that answers what the small host (peer_host_small())
+ * answers. */
+Peer *peer_new(void);
+void peer_free(Peer *peer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peer, peer_free)
+
+/* The bus ends, under whoever is on it. */
+void peer_stop_bus(Peer *peer);
+
+const char *peer_address(const Peer *peer);
+GDBusConnection *peer_connection(const Peer *peer);
+
+/* What @member is answered from now on: @text in GVariant's notation, of @type. */
+void peer_answer(Peer *peer, const char *member, const char *type, const char *text);
+void peer_answer_error(Peer *peer, const char *member, const char *name, const char *message);
+/* It is never answered. */
+void peer_answer_never(Peer *peer, const char *member);
+/* The service leaves the bus instead. */
+void peer_answer_leaving(Peer *peer, const char *member);
+
+/* The next call, waited for; and how many have come that were not yet taken. */
+PeerCall *peer_wait_call(Peer *peer);
+int peer_calls_left(Peer *peer);
+void peer_forget_calls(Peer *peer);
+void peer_call_free(PeerCall *call);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeerCall, peer_call_free)
+
+/* Takes the service's name, or gives it away; when this returns it is so. */
+void peer_own(Peer *peer);
+void peer_disown(Peer *peer);
+
+void peer_emit(Peer *peer, const char *path, const char *interface, const char *member, const char *type,
+               const char *text);
+
+/* A run of berthctl. */
+typedef struct Run {
+        char *out, *err;
+        int status; /* exit status; negative: the signal that ended it */
+} Run;
+
+void run_clear(Run *run);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+/* Runs berthctl with --address of this bus, if @peer is not NULL, and these words;
+ * in a UTF-8 locale, with no size of a terminal. */
+Run run_berthctl(const Peer *peer, const char *const *words);
+#define RUN(peer, ...) run_berthctl(peer, (const char *const[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
+
+/* To start it in another way: its environment can still be changed. */
+GSubprocessLauncher *berthctl_launcher(GSubprocessFlags flags);
+GPtrArray *berthctl_argv(const Peer *peer, const char *const *words);
+
+#define assert_run(run, expected_status, expected_out, expected_err)               \
+        G_STMT_START {                                                             \
+                g_assert_cmpstr((run).err, ==, (expected_err));                    \
+                g_assert_cmpstr((run).out, ==, (expected_out));                    \
+                g_assert_cmpint((run).status, ==, (expected_status));              \
+        } G_STMT_END

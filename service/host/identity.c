@@ -75,6 +75,17 @@ static bool cpuinfo_says(const char *text, const char *key, const char *part) {
         return value && strstr(value, part);
 }
 
+/* Whether a word stands in a list of words. */
+static bool cpuinfo_lists(const char *text, const char *key, const char *word) {
+        _cleanup_free_ char *value = cpuinfo_find(text, key);
+        char *token, *state = NULL;
+
+        for (token = value ? strtok_r(value, " ", &state) : NULL; token; token = strtok_r(NULL, " ", &state))
+                if (strcmp(token, word) == 0)
+                        return true;
+        return false;
+}
+
 /* The numbers that x86 kernels have for makers, in the alias of the CPU's module,
  * and the feature that tells 64 bits from 32. */
 #define X86_FEATURE_LONG_MODE ",003D,"
@@ -96,7 +107,7 @@ static char *find_arch(int root_fd, bool live, const char *cpuinfo, const char *
 
         if (cpuinfo_says(cpuinfo, "vendor_id", "IBM/S390"))
                 return strdup("s390x");
-        if (cpuinfo_says(cpuinfo, "flags", " lm "))
+        if (cpuinfo_lists(cpuinfo, "flags", "lm"))
                 return strdup("x86_64");
         if (strstr(modalias, "x86"))
                 return strdup(strstr(modalias, X86_FEATURE_LONG_MODE) ? "x86_64" : "");

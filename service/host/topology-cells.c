@@ -279,6 +279,27 @@ static void find_cells_of_offline(TopologyReader *reader, const CpuSet *ids) {
         }
 }
 
+static int check_homeless(Topology *topology) {
+        _cleanup_cpuset_ CpuSet homeless = {};
+        _cleanup_free_ char *list = NULL;
+
+        for (size_t i = 0; i < topology->n_cpus; i++)
+                if (topology->cpus[i].online && topology->cpus[i].cell == ID_NONE) {
+                        int r = cpuset_add(&homeless, topology->cpus[i].id);
+
+                        if (r < 0)
+                                return r;
+                }
+        if (cpuset_is_empty(&homeless))
+                return 0;
+        list = cpuset_to_list(&homeless);
+        if (!list)
+                return -ENOMEM;
+        findings_add(&topology->findings, "cpu-without-cell", SEVERITY_WARNS, report, "cpus",
+                     "these CPUs are online, but no cell claims them: %s", list);
+        return 0;
+}
+
 static int read_numa_cells(TopologyReader *reader, const CpuSet *ids) {
         Topology *topology = reader->topology;
         int r = 0;
@@ -313,15 +334,7 @@ static int read_numa_cells(TopologyReader *reader, const CpuSet *ids) {
         }
 
         find_cells_of_offline(reader, ids);
-        for (size_t i = 0; i < topology->n_cpus; i++)
-                if (topology->cpus[i].online && topology->cpus[i].cell == ID_NONE) {
-                        char subject[32];
-
-                        snprintf(subject, sizeof subject, "cpu%u", topology->cpus[i].id);
-                        findings_add(&topology->findings, "cpu-without-cell", SEVERITY_WARNS, report, subject,
-                                     "CPU %u is online, but no cell claims it", topology->cpus[i].id);
-                }
-        return 0;
+        return check_homeless(topology);
 }
 
 static int read_only_cell(TopologyReader *reader) {
@@ -419,10 +432,14 @@ int topology_read_cells(TopologyReader *reader) {
         r = reader->node_fd < 0 ? -ENOENT : sysfs_list_numbered(reader->node_fd, ".", "node", &folders);
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (reader->node_fd >= 0 && sysfs_read_cpuset(reader->node_fd, "online", NULL, &online) >= 0)
+        r = reader->node_fd < 0 ? -ENOENT : sysfs_read_cpuset(reader->node_fd, "online", NULL, &online);
+        if (r >= 0)
                 r = cpuset_and(&folders, &online, &ids);
-        else
-                r = cpuset_copy(&folders, &ids);
+        else {
+                r = tolerate_in_cell(reader, "online", r);
+                if (r >= 0)
+                        r = cpuset_copy(&folders, &ids);
+        }
         if (r < 0)
                 return r;
 

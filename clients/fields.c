@@ -15,7 +15,7 @@ static json_object *field_get(json_object *object, const char *name, json_type t
 
 static bool value_is(json_object *value, json_type type) {
         return json_object_is_type(value, type) &&
-                (type != json_type_int || json_object_get_uint64(value) == 0 || json_object_get_int64(value) > 0);
+                (type != json_type_int || json_object_get_int64(value) >= 0); /* it stops at the largest */
 }
 
 bool fields_check(json_object *object, const Field *fields, const char **ret_wrong) {

@@ -39,11 +39,10 @@ char *numbers_format(json_object *list) {
 enum { BASE_PAGE_MAX = 64 * 1024 };
 
 /* "512 of 2 MiB, 1 of 1 GiB": the free huge pages; "none" if there could be some.
- * The first of a cell's sizes is that of base pages where it is known; nobody's
- * are larger than 64 KiB. */
+ * Base pages come first where they are known, and nobody's are larger than 64 KiB. */
 static char *huge_pages_format(json_object *cell) {
         json_object *pages = field_list(cell, "FreePages"), *sizes = field_list(cell, "PageSizes");
-        uint64_t base = list_length(sizes) > 0 ? json_object_get_uint64(json_object_array_get_idx(sizes, 0)) : 0;
+        uint64_t base = list_length(pages) > 0 ? field_number_or(json_object_array_get_idx(pages, 0), "size", 0) : 0;
         char *text = NULL, size_text[UNIT_TEXT_MAX];
         size_t length;
         FILE *f = open_memstream(&text, &length);

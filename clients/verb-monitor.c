@@ -88,7 +88,11 @@ static void show_json(const Monitor *m, const char *name, json_object *event) {
         json_object_object_add(whole, "at_usec", json_object_new_uint64(now_usec()));
         json_object_object_foreach(owned, key, value)
                 json_object_object_add(whole, key, json_object_get(value));
-        (void) ctl_print_json(m->ctl, whole);
+        /* Always on one line, which is what a reader of events goes by. */
+        fputs(json_object_to_json_string_ext(whole, JSON_C_TO_STRING_NOSLASHESCAPE |
+                                             (m->ctl->json == JSON_PRETTY ? JSON_C_TO_STRING_SPACED : 0)),
+              m->ctl->terminal.file);
+        putc('\n', m->ctl->terminal.file);
         fflush(m->ctl->terminal.file);
 }
 

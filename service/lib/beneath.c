@@ -60,11 +60,14 @@ int open_beneath_walking(int dir_fd, const char *path, int flags) {
 
         if (strlen(path) >= sizeof rest)
                 return -ENAMETOOLONG;
+        if (!*path)
+                return -ENOENT;
         strcpy(rest, path);
         if (rest[0] == '/')
                 return -EXDEV;
 
         for (char *p = rest;;) {
+                const char *slash = "";
                 char *name, *next;
                 struct stat st;
                 ssize_t n;
@@ -76,6 +79,7 @@ int open_beneath_walking(int dir_fd, const char *path, int flags) {
                 if (*next) {
                         *next++ = 0;
                         next += strspn(next, "/");
+                        slash = "/";
                 }
 
                 if (strcmp(name, "..") == 0) {
@@ -100,7 +104,7 @@ int open_beneath_walking(int dir_fd, const char *path, int flags) {
                         link[n] = 0;
                         if (link[0] == '/')
                                 return -EXDEV;
-                        if (snprintf(joined, sizeof joined, "%s/%s", link, next) >= (int) sizeof joined)
+                        if (snprintf(joined, sizeof joined, "%s%s%s", link, slash, next) >= (int) sizeof joined)
                                 return -ENAMETOOLONG;
                         strcpy(rest, joined);
                         p = rest;
@@ -108,8 +112,12 @@ int open_beneath_walking(int dir_fd, const char *path, int flags) {
                 }
 
                 if (!*next) {
-                        int fd = openat(walk_here(&walk), name, flags | O_NOFOLLOW | O_CLOEXEC);
+                        int fd;
 
+                        /* A slash at the end asks for a folder. */
+                        if (*slash)
+                                flags |= O_DIRECTORY;
+                        fd = openat(walk_here(&walk), name, flags | O_NOFOLLOW | O_CLOEXEC);
                         return fd < 0 ? -errno : fd;
                 }
 
@@ -122,10 +130,15 @@ int open_beneath_walking(int dir_fd, const char *path, int flags) {
         }
 }
 
+/* The kernel gives up a path with ".." in it when anything on the machine is
+ * renamed or mounted meanwhile, and the links of /sys are such paths. It is
+ * asked some times again; our own walk needs no such quiet. */
+#define KERNEL_TRIES 8u
+
 int open_beneath(int dir_fd, const char *path, int flags) {
         static bool missing = false;
 
-        if (!missing) {
+        for (unsigned i = 0; i < KERNEL_TRIES && !missing; i++) {
                 struct open_how how = {
                         .flags = (unsigned) (flags | O_CLOEXEC),
                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
@@ -134,9 +147,10 @@ int open_beneath(int dir_fd, const char *path, int flags) {
 
                 if (fd >= 0)
                         return fd;
-                if (errno != ENOSYS)
+                if (errno == ENOSYS)
+                        missing = true;
+                else if (errno != EAGAIN)
                         return -errno;
-                missing = true;
         }
 
         return open_beneath_walking(dir_fd, path, flags);

@@ -31,6 +31,14 @@ from dataclasses import dataclass, field
 MIB = 1024 * 1024
 
 
+# What a q35 machine has without being asked: memory controller, ISA bridge,
+# SATA, SMBus. Firmware names no cell for them, so they are the only cell's,
+# where there is only one; the kernel here has no driver for them built in.
+Q35_DEVICES = [{'address': f'0000:00:{slot}', 'class': code, 'driver': None}
+               for slot, code in (('00.0', '060000'), ('1f.0', '060100'),
+                                  ('1f.2', '010601'), ('1f.3', '0c0500'))]
+
+
 def bits(n):
     return (n - 1).bit_length()
 
@@ -240,7 +248,7 @@ class Shape:
                      'base_pages': {'size_kib': 4,
                                     'total': (total_kib - sum(p['size_kib'] * p['total'] for p in pools)) // 4},
                      'free_kib': self._memory(meminfo[number], 'MemFree', cell.mem_mib, floor=0),
-                     'devices': cell.devices,
+                     'devices': Q35_DEVICES if len(shown) == 1 else cell.devices,
                      'from': {'cpus': ['command line'], 'memory_kib': ['kernel_file', 'command line (bounds)'],
                               'distances': ['command line'], 'hugepages': ['command line']}}
             if cell.cache:

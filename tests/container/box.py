@@ -48,17 +48,6 @@ def run(*command, check=True):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@contextlib.contextmanager
-def deadline(process):
-    """Ends a process that is read from, should it never say what is waited for."""
-    timer = threading.Timer(DEADLINE_SEC, process.kill)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def make_node_tree(folder):
     """The host's cells as they are, each with an empty pool of 2 MiB pages."""
     host = '/sys/devices/system/node'
@@ -167,6 +156,22 @@ class Box:
         if check and result.returncode != 0:
             raise BoxError(f"{' '.join(command)}: {result.stderr.strip() or result.stdout.strip()}")
         return result
+
+    @contextlib.contextmanager
+    def reading(self, *command):
+        """Runs a command in the container and yields its lines as they come."""
+        # The shell ends the command when its own input ends. To end nsenter would
+        # leave a process in the container whose parent is outside of it.
+        script = '"$@" & read -r _; kill $!'
+        with subprocess.Popen(self.command('sh', '-c', script, 'sh', *command), text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            timer = threading.Timer(DEADLINE_SEC, process.stdin.close)
+            timer.start()
+            try:
+                yield process.stdout
+            finally:
+                timer.cancel()
+                process.stdin.close()
 
     def _end(self):
         if self.nspawn and self.nspawn.poll() is None:

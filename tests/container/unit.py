@@ -10,7 +10,6 @@ leaves berthd running. Results are TAP.
 
 import json
 import os
-import subprocess
 import sys
 import traceback
 
@@ -212,25 +211,18 @@ def a_reload_reads_the_machine_again():
     pid = unit('MainPID')
     with open(in_tree('meminfo'), encoding='ascii') as file:
         before = file.read()
-    with subprocess.Popen(berth.command('gdbus', 'monitor', '--system', '--dest', 'org.berth1',
-                                        '--object-path', f'/org/berth1/host/cells/{cell}'),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as monitor:
-        # Whatever happens, the reading below comes to an end.
-        with box.deadline(monitor):
-            # It says who owns the name once it listens.
-            for line in monitor.stdout:
-                if 'is owned by' in line:
-                    break
-            # Written in place, as the kernel's file: berthd may keep it open.
-            with open(in_tree('meminfo'), 'w', encoding='ascii') as file:
-                for line in before.splitlines():
-                    if ' MemTotal:' in line:
-                        line = f'Node {cell} MemTotal: 123456 kB'
-                    print(line, file=file)
-            systemctl('reload', 'berthd.service')
-            seen = any('PropertiesChanged' in line and str(123456 * 1024) in line
-                       for line in monitor.stdout)
-            monitor.terminate()
+    with berth.reading('gdbus', 'monitor', '--system', '--dest', 'org.berth1',
+                       '--object-path', f'/org/berth1/host/cells/{cell}') as monitor:
+        # It says who owns the name once it listens.
+        expect(any('is owned by' in line for line in monitor), 'nobody listens')
+        # Written in place, as the kernel's file: berthd may keep it open.
+        with open(in_tree('meminfo'), 'w', encoding='ascii') as file:
+            for line in before.splitlines():
+                if ' MemTotal:' in line:
+                    line = f'Node {cell} MemTotal: 123456 kB'
+                print(line, file=file)
+        systemctl('reload', 'berthd.service')
+        seen = any('PropertiesChanged' in line and str(123456 * 1024) in line for line in monitor)
     expect(seen, 'no signal')
     expect(unit('MainPID') == pid, 'it was restarted')
     with open(in_tree('meminfo'), 'w', encoding='ascii') as file:

@@ -179,6 +179,7 @@ ExitCode arguments_parse(Ctl *ctl, int argc, char *argv[]) {
                 ctl->verb = verb_find(argv[1]);
                 if (!ctl->verb)
                         return fail_unknown_verb(ctl, argv[1]);
+                ctl->verb_named = true;
                 ctl->arguments = argv + 2;
                 ctl->n_arguments = n - 1;
         }

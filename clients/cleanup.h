@@ -12,8 +12,10 @@
 #define _cleanup_(f) __attribute__((cleanup(f)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#ifndef MIN
+#  define MIN(a, b) ((a) < (b) ? (a) : (b))
+#  define MAX(a, b) ((a) > (b) ? (a) : (b))
+#endif
 
 #define TAKE(p)                                 \
         ({                                      \

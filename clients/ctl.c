@@ -63,7 +63,7 @@ ExitCode ctl_run(int argc, char *argv[]) {
                 return e;
         if (ctl_option(&ctl, OPTION_VERSION))
                 help_version(&ctl);
-        else if (ctl_option(&ctl, OPTION_HELP) && ctl.n_arguments == 0 && ctl.verb == verb_table)
+        else if (ctl_option(&ctl, OPTION_HELP) && !ctl.verb_named)
                 help_all(&ctl);
         else if (ctl_option(&ctl, OPTION_HELP))
                 help_verb(&ctl, ctl.verb);

@@ -34,6 +34,7 @@ typedef enum JsonMode {
 
 typedef struct Ctl {
         const Verb *verb;
+        bool verb_named; /* not merely the default */
         char **arguments; /* those of the verb; not ours */
         unsigned n_arguments;
         const char *option_values[_OPTION_MAX]; /* NULL: not given; "" if it takes no argument */

@@ -432,14 +432,21 @@ static void legend_print(const MapNode *root, const Terminal *t) {
                 { m.efficiency, "E efficiency" },        { m.low_power, "L low power" },
                 { m.offline, "x offline" },              { m.isolated, "* isolated" },
         };
-        bool any = false;
+        enum { SPACES = 3 };
+        size_t column = 0;
 
-        for (size_t i = 0; i < ELEMENTS(parts); i++)
-                if (parts[i].used) {
-                        terminal_printf(t, "%s%s", any ? "   " : "", parts[i].text);
-                        any = true;
+        for (size_t i = 0; i < ELEMENTS(parts); i++) {
+                size_t width = strlen(parts[i].text);
+                if (!parts[i].used)
+                        continue;
+                if (column > 0 && column + SPACES + width > t->columns) {
+                        terminal_put(t, "\n");
+                        column = 0;
                 }
-        if (any)
+                terminal_printf(t, "%*s%s", column > 0 ? SPACES : 0, "", parts[i].text);
+                column += (column > 0 ? SPACES : 0) + width;
+        }
+        if (column > 0)
                 terminal_put(t, "\n");
 }
 

@@ -229,7 +229,7 @@ static void test_absurd_sizes_are_shown(void) {
         peer_answer(peer, "ListCaches", "(aa{sv})",
                     "([{'level': <uint32 4294967295>, 'type': <''>, 'size': <uint64 18446744073709551615>, 'cpus': <''>}],)");
         g_auto(Run) run = RUN(peer, "caches");
-        assert_run(run, 0, "LEVEL        SIZE\nL4294967295  16 EiB\n", "");
+        assert_run(run, 0, "LEVEL          SIZE\nL4294967295  16 EiB\n", "");
         g_auto(Run) json = RUN(peer, "caches", "--json=short");
         assert_run(json, 0, "[{\"level\":4294967295,\"type\":\"\",\"size\":18446744073709551615,\"cpus\":\"\"}]\n", "");
 }

@@ -91,6 +91,19 @@ def the_folders_are_there_and_belong_to_root():
         expect(found == mode + ' root:root', f'{path} is {found}')
 
 
+def the_group_for_rules_is_there():
+    berth.run('getent', 'group', 'berth')
+
+
+def the_manual_is_well_formed():
+    files = berth.run('sh', '-c', 'ls /usr/share/man/man?/*berth*').stdout.split()
+    for name in ('berthctl.1', 'berthd.8', 'berthd.conf.5', 'org.berth1.5'):
+        expect(any(os.path.basename(file) == name for file in files), f'{name} is missing')
+    for file in files:
+        faults = berth.run('man', '--warnings', '--local-file', file).stderr
+        expect(not faults, faults)
+
+
 def a_call_starts_it_from_nothing():
     systemctl('stop', 'berthd.service')
     expect(unit('ActiveState') == 'inactive', unit('ActiveState'))
@@ -147,8 +160,12 @@ def a_rule_lets_a_user_through():
                 subject.user == "daemon")
                 return polkit.Result.YES;
         });''' % cell)
+    # The sample has nothing to say here, but must be well formed.
+    berth.run('cp', '/usr/share/doc/berth/berth.rules.sample', '/etc/polkit-1/rules.d/50-berth.rules')
     # Rules are read when polkit starts, so there is nothing to wait for.
     systemctl('restart', 'polkit.service')
+    errors = [line['MESSAGE'] for line in journal('--unit=polkit.service') if 'Error' in line['MESSAGE']]
+    expect(not errors, errors)
     result = alloc_pages(6, 'set', user=SOMEBODY)
     expect(result.returncode != 0, 'the rule does not allow six')
     result = alloc_pages(5, 'set', user=SOMEBODY)
@@ -280,6 +297,8 @@ TESTS = [
     it_runs_after_boot,
     systemd_finds_no_fault_in_the_unit,
     the_folders_are_there_and_belong_to_root,
+    the_group_for_rules_is_there,
+    the_manual_is_well_formed,
     a_call_starts_it_from_nothing,
     an_ordinary_user_reads,
     berthctl_shows_this_machine_to_an_ordinary_user,

@@ -379,10 +379,11 @@ static void test_agent_runs_until_it_is_stopped(void) {
         g_autofree char *script = g_build_filename(folder, "pkttyagent", NULL), *log = g_build_filename(folder, "log", NULL);
         g_autofree char *text = g_strdup_printf(
                 "#!/bin/bash\n"
-                "trap 'echo ended >>%s; exit' TERM\n"
                 "echo \"$1 $3 $4\" >%s\n"
+                "eval \"sleep infinity $2>&- &\"\n"
+                "trap 'kill $!; echo ended >>%s; exit' TERM\n"
                 "eval \"exec $2>&-\"\n"
-                "while :; do read -t 60 <> <(:); done\n",
+                "wait\n",
                 log, log);
         g_autofree char *path = g_strdup_printf("%s:%s", folder, g_getenv("PATH")), *before = g_strdup(g_getenv("PATH"));
         g_autofree char *called = NULL, *expected = g_strdup_printf("--notify-fd --process %d\nended\n", (int) getpid());

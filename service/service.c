@@ -184,8 +184,10 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
                 r = host_faces_new(service->tree, service->host, &service->host_faces);
         if (r >= 0)
                 r = authorizer_watch(service->authorizer, on_polkit_changed, service);
-        if (r >= 0)
+        if (r >= 0) {
+                tree_settle(service->tree);
                 r = connection_own(service->bus, BUS_NAME, error);
+        }
         if (r < 0)
                 return r;
 

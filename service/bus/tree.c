@@ -217,6 +217,19 @@ void tree_flush(Tree *tree) {
         }
 }
 
+void tree_settle(Tree *tree) {
+        for (Object *object = tree->dirty; object; object = object->next_dirty) {
+                assert(object->state != OBJECT_REMOVED);
+                object->state = OBJECT_KNOWN;
+                object->dirty = false;
+                for (size_t i = 0; i < object->n_faces; i++)
+                        object->faces[i].marks = 0;
+        }
+        tree->dirty = NULL;
+        tree->dirty_end = &tree->dirty;
+        (void) sd_event_source_set_enabled(tree->flush_source, SD_EVENT_OFF);
+}
+
 static int on_flush(sd_event_source *source, void *userdata) {
         tree_flush(userdata);
         return 0;

@@ -42,6 +42,10 @@ int tree_add_interface(Tree *tree, const char *prefix, const Interface *interfac
  * a client's properties are never older than its answer. */
 void tree_flush(Tree *tree);
 
+/* Takes all that was published so far as known: for the time before the service has
+ * its name, when nobody listens. */
+void tree_settle(Tree *tree);
+
 /* NULL if there is none. */
 Object *tree_find(Tree *tree, const char *path);
 

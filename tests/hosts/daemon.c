@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define BUS_NAME "org.berth1"
 
@@ -154,8 +155,15 @@ Daemon *daemon_stop(Daemon *daemon) {
         return NULL;
 }
 
-GDBusConnection *daemon_bus(Daemon *daemon) {
-        return daemon->bus;
+guint64 daemon_peak_memory(Daemon *daemon) {
+        g_autofree char *path = g_strdup_printf("/proc/%s/status", g_subprocess_get_identifier(daemon->process));
+        g_autofree char *text = NULL;
+        const char *peak;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        peak = strstr(text, "VmHWM:");
+        g_assert_nonnull(peak);
+        return g_ascii_strtoull(peak + strlen("VmHWM:"), NULL, 10) * 1024;
 }
 
 GVariant *daemon_try_call(Daemon *daemon, const char *path, const char *interface, const char *method,

@@ -19,7 +19,8 @@ char *daemon_start_in_vain(const char *root);
 /* Ends it, asks whether it ended well, and waits until the name is free. */
 Daemon *daemon_stop(Daemon *daemon);
 
-GDBusConnection *daemon_bus(Daemon *daemon);
+/* The most memory it ever had, in bytes. */
+guint64 daemon_peak_memory(Daemon *daemon);
 
 /* "(…)" of a method's answer; an error fails the test. */
 GVariant *daemon_call(Daemon *daemon, const char *path, const char *interface, const char *method,

@@ -224,6 +224,34 @@ static const Field cell_fields[] = {
         {},
 };
 
+/* All caches of the last level for data that the cell has a part in. */
+static void compare_cache_size(Context *context, const Numbers *cpus) {
+        json_object *caches = fields_get(context->expected, "caches");
+        g_autofree char *where = fields_where(context, "CacheSize");
+        guint64 expected = 0, seen;
+        int last = 0;
+
+        for (gsize i = 0; i < json_object_array_length(caches); i++) {
+                json_object *cache = json_object_array_get_idx(caches, i);
+                json_object *members = fields_get(cache, "cpus");
+                int level = json_object_get_int(fields_get(cache, "level"));
+                gboolean here = FALSE;
+
+                if (level < last || strcmp(json_object_get_string(fields_get(cache, "type")), "Instruction") == 0)
+                        continue;
+                for (gsize j = 0; j < json_object_array_length(members) && !here; j++)
+                        here = numbers_contain(cpus, (guint) json_object_get_int(json_object_array_get_idx(members, j)));
+                if (!here)
+                        continue;
+                if (level > last)
+                        expected = 0;
+                last = level;
+                expected += (guint64) json_object_get_int64(fields_get(cache, "size_kib")) * KIB;
+        }
+        g_assert_true(seen_u64(context->cell->properties, "CacheSize", &seen));
+        report_compare_number(context->report, where, expected, seen);
+}
+
 /* What is on no cell's page of expected.json, but must hold of each cell. */
 static void compare_cell_with_itself(Context *context) {
         g_autoptr(GVariant) sockets =
@@ -233,6 +261,7 @@ static void compare_cell_with_itself(Context *context) {
         g_autofree char *where = fields_where(context, "Sockets");
         g_autofree char *expected_list = NULL, *seen_list = NULL;
 
+        compare_cache_size(context, cpus);
         g_assert_nonnull(sockets);
         for (guint i = 0; i < cpus->len; i++) {
                 g_autoptr(GVariant) cpu = seen_cpu(context->seen, g_array_index(cpus, guint, i));

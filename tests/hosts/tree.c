@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <gio/gio.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,12 @@ void tree_write_large(const Tree *tree, const char *path, char byte, gsize size)
         for (gsize written = 0; written < size; written += 1 << 20)
                 g_assert_cmpuint(fwrite(block, 1 << 20, 1, file), ==, 1);
         g_assert_cmpint(fclose(file), ==, 0);
+}
+
+void tree_fifo(const Tree *tree, const char *path) {
+        g_autofree char *full = make_room(tree, path);
+
+        g_assert_cmpint(mkfifo(full, 0644), ==, 0);
 }
 
 void tree_link(const Tree *tree, const char *path, const char *target) {

@@ -28,6 +28,9 @@ void tree_write(const Tree *tree, const char *path, const char *content, gssize 
 /* A file of so many bytes, all of them this one. */
 void tree_write_large(const Tree *tree, const char *path, char byte, gsize size);
 
+/* A pipe that nobody writes to. */
+void tree_fifo(const Tree *tree, const char *path);
+
 void tree_link(const Tree *tree, const char *path, const char *target);
 
 /* Removes a file, or a folder with everything in it. */

@@ -24,6 +24,10 @@ static int line_parse(const char *line, const char **ret_name, size_t *ret_lengt
         colon = name + strcspn(name, ":\n");
         if (*colon != ':' || colon == name)
                 return -EINVAL;
+        /* The kernel's names are words, and go over the bus as they are. */
+        for (p = name; p < colon; p++)
+                if (!isgraph((unsigned char) *p))
+                        return -EINVAL;
         p = colon + 1 + strspn(colon + 1, " \t");
         if (!isdigit((unsigned char) *p))
                 return -EINVAL;

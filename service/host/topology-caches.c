@@ -19,7 +19,7 @@
  * -ENOENT if there is no such index. */
 static int read_cache(TopologyReader *reader, uint32_t cpu, unsigned index, Cache *ret) {
         _cleanup_cpuset_ CpuSet shared = {};
-        char path[PATH_BYTES], other[PATH_BYTES], type[32];
+        char path[PATH_BYTES], type[32];
         Cache cache = { .cell = ID_NONE };
         const char *part = "level";
         int r;
@@ -38,9 +38,11 @@ static int read_cache(TopologyReader *reader, uint32_t cpu, unsigned index, Cach
         }
         if (r >= 0)
                 r = sysfs_read_size(reader->cpu_fd, PART("size"), &cache.size_bytes);
+        /* The map before the list: there were kernels on which only it was right. */
         if (r >= 0) {
-                snprintf(other, sizeof other, "cpu%u/cache/index%u/shared_cpu_map", cpu, index);
-                r = sysfs_read_cpuset(reader->cpu_fd, PART("shared_cpu_list"), other, &shared);
+                r = sysfs_read_cpuset(reader->cpu_fd, NULL, PART("shared_cpu_map"), &shared);
+                if (r == -ENOENT)
+                        r = sysfs_read_cpuset(reader->cpu_fd, PART("shared_cpu_list"), NULL, &shared);
         }
         if (r >= 0)
                 r = sysfs_read_id(reader->cpu_fd, PART("id"), &cache.id);

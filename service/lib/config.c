@@ -109,20 +109,26 @@ static int read_stream(Config *config, FILE *file, const char *path, Findings *f
         char line[LINE_MAX_BYTES], section[64] = "";
         size_t total = 0;
 
-        for (unsigned n = 1; fgets(line, sizeof line, file); n++) {
-                size_t length = strlen(line);
+        for (unsigned n = 1; !feof(file) && !ferror(file); n++) {
+                size_t length = 0;
                 char *text, *equals;
+                int c;
 
-                total += length;
-                if (total > FILE_MAX_BYTES)
-                        return -EFBIG;
-                if (length + 1 == sizeof line && line[length - 1] != '\n') {
-                        int c;
-
+                /* Byte by byte, since fgets() does not tell a NUL from the end. */
+                while ((c = getc(file)) != EOF && c != '\n') {
+                        if (++total > FILE_MAX_BYTES)
+                                return -EFBIG;
+                        if (length < sizeof line)
+                                line[length++] = (char) c;
+                }
+                total++;
+                if (length == sizeof line) {
                         invalid(findings, path, n, "the line is too long");
-                        while ((c = getc(file)) != EOF && c != '\n')
-                                if (++total > FILE_MAX_BYTES)
-                                        return -EFBIG;
+                        continue;
+                }
+                line[length] = 0;
+                if (strlen(line) < length) {
+                        invalid(findings, path, n, "the line holds a NUL byte");
                         continue;
                 }
 

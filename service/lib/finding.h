@@ -36,7 +36,7 @@ typedef struct Findings {
 void findings_clear(Findings *findings);
 #define _cleanup_findings_ _cleanup_(findings_clear)
 
-/* Adds one. One that cannot be added for lack of memory is dropped. */
+/* Adds one; what is no printable UTF-8 in its texts becomes "?". One that cannot be added for lack of memory is dropped. */
 void findings_add(Findings *findings, const char *code, Severity severity, const char *remedy,
                   const char *subject, const char *format, ...) _printf_(6, 7);
 

@@ -28,6 +28,7 @@ struct Workers {
         pthread_t threads[WORKERS_MAX];
         size_t n_threads;
         size_t n_idle;
+        size_t n_waiting;       /* jobs, some of which an idle thread may be about to take */
         bool stop;
         JobQueue waiting;
         JobQueue ended;
@@ -66,6 +67,7 @@ static void *worker_main(void *data) {
                         break;
 
                 job = queue_pop(&workers->waiting);
+                workers->n_waiting--;
                 pthread_mutex_unlock(&workers->lock);
                 job->run(job->data);
                 pthread_mutex_lock(&workers->lock);
@@ -174,7 +176,8 @@ int workers_submit(Workers *workers, void (*run)(void *), void (*done)(void *, b
         *job = (Job) { .run = run, .done = done, .data = data };
 
         pthread_mutex_lock(&workers->lock);
-        if (workers->n_idle == 0 && workers->n_threads < WORKERS_MAX)
+        /* A thread that was woken for the job before counts as idle until it runs. */
+        if (workers->n_idle <= workers->n_waiting && workers->n_threads < WORKERS_MAX)
                 r = workers_add_thread(workers);
         if (r < 0 && workers->n_threads == 0) {
                 pthread_mutex_unlock(&workers->lock);
@@ -182,6 +185,7 @@ int workers_submit(Workers *workers, void (*run)(void *), void (*done)(void *, b
                 return r;
         }
         queue_push(&workers->waiting, job);
+        workers->n_waiting++;
         pthread_cond_signal(&workers->wake);
         pthread_mutex_unlock(&workers->lock);
 

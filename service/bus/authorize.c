@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "args.h"
 #include "bus-error.h"
 #include "lib/log.h"
-#include "method.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
@@ -328,7 +328,7 @@ static int question_start(Authorizer *authorizer, const Method *method, Face *fa
 
         r = add_detail(question, "verb", method->name);
         if (r >= 0)
-                r = method_describe_args(method, args, add_detail, question);
+                r = args_describe(method, args, add_detail, question);
         if (r >= 0 && asprintf(&match, "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg0='%s',arg2=''", sender) < 0)
                 r = -ENOMEM;
         if (r >= 0)

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bus/args.h"
 #include "bus/authorize.h"
-#include "bus/method.h"
 #include "dictionary.h"
 #include "host/topology-xml.h"
 #include "manager.gen.h"
@@ -59,7 +59,7 @@ int manager_can_call(Manager *manager, const ManagerCanCallArgs *args, const Req
                 return -ENOMEM;
         r = sd_bus_message_skip(request->message, "oss");
         if (r >= 0)
-                r = method_read_named_args(method, request->message, asked, error);
+                r = args_read_named(method, request->message, asked, error);
         if (r < 0)
                 return r;
         return authorizer_can_call(tree_authorizer(manager->tree), method, face, asked, request->message, error);

@@ -10,7 +10,7 @@
 
 #include "lib/beneath.h"
 #include "meminfo.h"
-#include "topology-read.h"
+#include "topology-reader.h"
 #include "uevent.h"
 
 /* How a re-reading is brought about: a notification arms the timer, the timer

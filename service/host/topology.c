@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "topology-read.h"
-
 const char *cpu_kind_to_string(CpuKind kind) {
         switch (kind) {
         case CPU_KIND_NONE:
@@ -69,74 +67,6 @@ Topology *topology_free(Topology *topology) {
         findings_clear(&topology->findings);
         free(topology);
         return NULL;
-}
-
-int topology_tolerate(TopologyReader *reader, const char *path, int error) {
-        const char *what;
-
-        switch (-error) {
-        case 0:
-        case ENOENT:
-        case ENOTDIR:
-        case ENODATA:
-                return 0;
-        case ENOMEM:
-                return -ENOMEM;
-        case EINVAL:
-        case ERANGE:
-                what = "what stands in the file makes no sense";
-                break;
-        case EFBIG:
-                what = "the file is far too long";
-                break;
-        case EXDEV:
-        case ELOOP:
-                what = "it is a link that leads out of the host's files";
-                break;
-        default:
-                what = strerror(-error);
-        }
-
-        findings_add(&reader->topology->findings, "unreadable", SEVERITY_WARNS,
-                     "nothing else depends on it; report it to whoever makes this kernel or recorded this host",
-                     path, "/%s cannot be used: %s", path, what);
-        return 0;
-}
-
-int topology_read(int root_fd, uint64_t base_page_bytes, Topology **ret) {
-        _cleanup_(topology_freep) Topology *topology = NULL;
-        _cleanup_close_ int cpu_fd = -1, node_fd = -1;
-        TopologyReader reader;
-        int r;
-
-        topology = calloc(1, sizeof *topology);
-        if (!topology)
-                return -ENOMEM;
-        topology->base_page_bytes = base_page_bytes;
-
-        cpu_fd = sysfs_open_dir(root_fd, CPU_FOLDER);
-        if (cpu_fd < 0)
-                return cpu_fd == -ENOENT ? -ENODATA : cpu_fd;
-        node_fd = sysfs_open_dir(root_fd, NODE_FOLDER);
-
-        reader = (TopologyReader) {
-                .root_fd = root_fd,
-                .cpu_fd = cpu_fd,
-                .node_fd = node_fd,
-                .topology = topology,
-        };
-        r = topology_read_cpus(&reader);
-        if (r >= 0)
-                r = topology_read_kinds(&reader);
-        if (r >= 0)
-                r = topology_read_caches(&reader);
-        if (r >= 0)
-                r = topology_read_cells(&reader);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(topology);
-        return 0;
 }
 
 const Cpu *topology_find_cpu(const Topology *topology, uint32_t id) {

@@ -189,8 +189,10 @@ static int run(const char *address) {
                 r = object_add_face(root, &test_interface, &peer);
         if (r >= 0)
                 r = object_publish(root);
-        if (r >= 0)
+        if (r >= 0) {
+                tree_settle(peer.tree);
                 r = connection_own(bus, "org.berth1", &error);
+        }
         if (r >= 0)
                 r = sd_event_loop(event);
 

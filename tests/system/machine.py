@@ -37,9 +37,14 @@ def find_qemu():
     return os.environ.get('QEMU') or shutil.which('qemu-system-x86_64')
 
 
+def find_busybox():
+    return os.environ.get('BERTH_BUSYBOX') or shutil.which('busybox')
+
+
 def find_kernel():
     """The vmlinuz in $BERTH_GUEST_KERNEL, which tools/fetch-guest-kernel fills."""
-    folder = os.environ.get('BERTH_GUEST_KERNEL', 'guest-kernel')
+    folder = (os.environ.get('BERTH_GUEST_KERNEL') or
+              os.path.join(os.environ.get('BERTH_BUILD_ROOT', '.'), 'guest-kernel'))
     kernel = os.path.join(folder, 'vmlinuz')
     return kernel if os.path.exists(kernel) else None
 

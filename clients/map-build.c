@@ -212,7 +212,16 @@ static int places_find(Build *b) {
         return 0;
 }
 
-/* The caches of the highest level, if one of them is shared by several cores. */
+/* Whether some group has several cores. */
+static bool groups_are_shared(const Build *b) {
+        for (size_t i = 0; i < b->n_places; i++)
+                for (size_t j = 0; j < i && b->places[i].group != NOWHERE; j++)
+                        if (b->places[j].group == b->places[i].group && b->places[j].core != b->places[i].core)
+                                return true;
+        return false;
+}
+
+/* The caches of the highest level: a third always, another if cores share it. */
 static int groups_find(Build *b) {
         uint64_t level = 0;
 
@@ -235,6 +244,9 @@ static int groups_find(Build *b) {
                         if (b->places[p].group == NOWHERE && cpulist_has(cpus, b->places[p].id))
                                 b->places[p].group = i;
         }
+        if (level < 3 && !groups_are_shared(b))
+                for (size_t p = 0; p < b->n_places; p++)
+                        b->places[p].group = NOWHERE;
         return 0;
 }
 

@@ -66,6 +66,8 @@ static void test_options_stand_anywhere(void) {
 
         g_assert_cmpint(plain.status, ==, 0);
         g_assert_cmpstr(plain.out, ==, after.out);
+        g_auto(Run) dash = RUN(peer, "cells", "--", "--json");
+        assert_failed(dash, 2, "'--json' is no cell");
         g_auto(Run) help = RUN(NULL, "cells", "--help", "--nonsense-is-not-forgiven");
         g_assert_cmpint(help.status, ==, 2);
 }

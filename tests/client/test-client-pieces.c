@@ -286,6 +286,37 @@ static const MapRow map_rows[] = {
           "└───────────────┘ └───────────────┘\n"
           "[ ] a core and its CPUs   P performance   E efficiency   L low power   x offline\n"
           "* isolated\n" },
+        /* strong cores stand first, whatever their numbers */
+        { "[{\"Id\":0}]",
+          "[{\"id\":0,\"online\":true,\"cell\":0,\"kind\":\"efficiency\"},{\"id\":1,\"online\":true,\"cell\":0,\"kind\":\"performance\"},"
+          "{\"id\":2,\"online\":true,\"cell\":0,\"kind\":\"efficiency\"}]", "[]", 80,
+          "┌─ Cell 0 ──┐\n"
+          "│ P [1]     │\n"
+          "│ E [0] [2] │\n"
+          "└───────────┘\n"
+          "P performance   E efficiency\n" },
+        /* boxes in a column are of one width, and what is in them fills it */
+        { "[{\"Id\":0}]",
+          "[{\"id\":0,\"online\":true,\"cell\":0,\"socket\":0},{\"id\":1,\"online\":true,\"cell\":0,\"socket\":0},"
+          "{\"id\":1000,\"online\":true,\"cell\":1,\"socket\":1},{\"id\":1001,\"online\":true,\"cell\":1,\"socket\":1}]",
+          "[{\"level\":3,\"type\":\"unified\",\"cpus\":\"0\"},{\"level\":3,\"type\":\"unified\",\"cpus\":\"1\"},"
+          "{\"level\":3,\"type\":\"unified\",\"cpus\":\"1000\"},{\"level\":3,\"type\":\"unified\",\"cpus\":\"1001\"}]", 30,
+          "┌─ Socket 0 · Cell 0 ───┐\n"
+          "│ ┌─ L3 ───┐ ┌─ L3 ───┐ │\n"
+          "│ │ [0]    │ │ [1]    │ │\n"
+          "│ └────────┘ └────────┘ │\n"
+          "└───────────────────────┘\n"
+          "┌─ Socket 1 · Cell 1 ───┐\n"
+          "│ ┌─ L3 ───┐ ┌─ L3 ───┐ │\n"
+          "│ │ [1000] │ │ [1001] │ │\n"
+          "│ └────────┘ └────────┘ │\n"
+          "└───────────────────────┘\n" },
+        /* an L2 that no two cores share says nothing */
+        { "[{\"Id\":0}]", "[{\"id\":0,\"online\":true,\"cell\":0},{\"id\":1,\"online\":true,\"cell\":0}]",
+          "[{\"level\":2,\"type\":\"unified\",\"cpus\":\"0\"},{\"level\":2,\"type\":\"unified\",\"cpus\":\"1\"}]", 80,
+          "┌─ Cell 0 ─┐\n"
+          "│ [0] [1]  │\n"
+          "└──────────┘\n" },
         /* one cell that holds two sockets stands outside; the sockets stand in their order */
         { "[{\"Id\":0}]",
           "[{\"id\":0,\"online\":true,\"cell\":0,\"socket\":1},{\"id\":1,\"online\":true,\"cell\":0,\"socket\":0}]", "[]", 80,

@@ -144,9 +144,11 @@ class Box:
 
     def command(self, *command, user=None):
         """What runs the command in the container; "user" is a number."""
-        # nsenter waits outside for the command inside, and must not outlive it
-        # nor the other way round.
-        enter = ['nsenter', '-t', str(self.leader), '-a', '--', 'setpriv', '--pdeathsig=KILL']
+        # nsenter waits outside for the command inside, which must not outlive it.
+        # --root and --wd, because those of a mount namespace are its creator's,
+        # and may be a chroot's.
+        enter = ['nsenter', '-t', str(self.leader), '--all', '--root', '--wd', '--',
+                 'setpriv', '--pdeathsig=KILL']
         if user is not None:
             enter += [f'--reuid={user}', f'--regid={user}', '--clear-groups']
         return enter + ['--'] + list(command)

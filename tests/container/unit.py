@@ -68,7 +68,8 @@ def journal(*matches):
 
 def in_sandbox(*command):
     """Runs a command among berthd's own mounts and network, with all of root's rights."""
-    return berth.run('nsenter', '-t', unit('MainPID'), '--mount', '--net', '--', *command, check=False)
+    return berth.run('nsenter', '-t', unit('MainPID'), '--mount', '--net', '--root', '--wd', '--',
+                     *command, check=False)
 
 
 # ---- The tests
@@ -251,7 +252,7 @@ def it_comes_back_after_a_crash():
     # These tests start it oftener than systemd allows in ten seconds.
     systemctl('reset-failed', 'berthd.service')
     pid = unit('MainPID')
-    berth.run('kill', '-SEGV', pid)
+    systemctl('kill', '--signal=SEGV', 'berthd.service')
     get_property('Version')     # by activation, if systemd has not restarted it yet
     expect(unit('MainPID') not in ('0', pid), 'it is not running')
 

@@ -15,6 +15,26 @@
 #define INDEXES_MAX 32u
 #define PATH_BYTES 96
 
+/* Tells of CPUs that share a cache and are not there. */
+static int check_present(TopologyReader *reader, uint32_t cpu, unsigned index, const CpuSet *shared) {
+        _cleanup_cpuset_ CpuSet extra = {};
+        _cleanup_free_ char *list = NULL;
+        char subject[32];
+        int r;
+
+        r = cpuset_and_not(shared, &reader->topology->present, &extra);
+        if (r < 0 || cpuset_is_empty(&extra))
+                return r;
+        list = cpuset_to_list(&extra);
+        if (!list)
+                return -ENOMEM;
+        snprintf(subject, sizeof subject, "cpu%u", cpu);
+        findings_add(&reader->topology->findings, "cpu-not-present", SEVERITY_WARNS,
+                     "those CPUs are left out there; report it to whoever makes this kernel or recorded this host",
+                     subject, "cache %u of CPU %u names CPUs that are not present: %s", index, cpu, list);
+        return 0;
+}
+
 /* Reads one. Returns 1 if it is whole, 0 if a part of it is missing or senseless,
  * -ENOENT if there is no such index. */
 static int read_cache(TopologyReader *reader, uint32_t cpu, unsigned index, Cache *ret) {
@@ -45,17 +65,17 @@ static int read_cache(TopologyReader *reader, uint32_t cpu, unsigned index, Cach
                         r = sysfs_read_cpuset(reader->cpu_fd, PART("shared_cpu_list"), NULL, &shared);
         }
         if (r >= 0)
+                r = cpuset_and(&shared, &reader->topology->online, &cache.cpus);
+        if (r >= 0 && !cpuset_contains(&cache.cpus, cpu))
+                r = -EINVAL;
+        if (r >= 0)
                 r = sysfs_read_id(reader->cpu_fd, PART("id"), &cache.id);
 #undef PART
-        if (r < 0)
-                return topology_tolerate(reader, path, r);
-
-        r = cpuset_and(&shared, &reader->topology->online, &cache.cpus);
-        if (r < 0)
-                return r;
-        if (!cpuset_contains(&cache.cpus, cpu)) {
+        if (r >= 0)
+                r = check_present(reader, cpu, index, &shared);
+        if (r < 0) {
                 cpuset_clear(&cache.cpus);
-                return topology_tolerate(reader, path, -EINVAL);
+                return topology_tolerate(reader, path, r);
         }
 
         *ret = cache;

@@ -3,6 +3,7 @@
 #include "uevent.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -37,6 +38,38 @@ bool uevent_concerns_host(const char *message, size_t length) {
         }
         return false;
 }
+
+/* What the kernel leaves away before it wakes us: a machine whose guests come and
+ * go has uevents all the time, and few are ours. A message begins with
+ * ACTION@DEVPATH; CPUs, memory and nodes are all below /devices/system/. What lets
+ * too much through only costs a look (see above), so an action of a length that is
+ * new to us passes. */
+#define FOUR(a, b, c, d) ((uint32_t) (a) << 24 | (uint32_t) (b) << 16 | (uint32_t) (c) << 8 | (uint32_t) (d))
+#define IF_AT(position, skip) \
+        BPF_STMT(BPF_LDX | BPF_IMM, position), \
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0), \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, '@', skip, 0)
+#define UNLESS(offset, four, skip) \
+        BPF_STMT(BPF_LD | BPF_W | BPF_IND, offset), \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, four, 0, skip)
+
+static struct sock_filter concerns_host[] = {
+        IF_AT(3, 10),                                           /* add */
+        IF_AT(4, 7),                                            /* move, bind */
+        IF_AT(6, 4),                                            /* remove, change, online, unbind */
+        IF_AT(7, 1),                                            /* offline */
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        UNLESS(1, FOUR('/', 'd', 'e', 'v'), 10),
+        UNLESS(5, FOUR('i', 'c', 'e', 's'), 8),
+        UNLESS(9, FOUR('/', 's', 'y', 's'), 6),
+        UNLESS(13, FOUR('t', 'e', 'm', '/'), 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_IND, 17),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOUR('c', 'p', 'u', '/'), 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOUR('m', 'e', 'm', 'o'), 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOUR('n', 'o', 'd', 'e'), 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+};
 
 /* Everything that waits is read at once; one look at the machine serves it all. */
 static int on_message(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -81,6 +114,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
 int uevent_monitor_new(sd_event *event, void (*changed)(void *), void *userdata, UeventMonitor **ret) {
         _cleanup_(uevent_monitor_freep) UeventMonitor *monitor = NULL;
         const struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
+        const struct sock_fprog filter = { ELEMENTSOF(concerns_host), concerns_host };
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -91,6 +125,8 @@ int uevent_monitor_new(sd_event *event, void (*changed)(void *), void *userdata,
         monitor->userdata = userdata;
 
         fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+        if (fd >= 0)
+                (void) setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
         if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof address) < 0)
                 return -errno;
         r = sd_event_add_io(event, &monitor->source, fd, EPOLLIN, on_message, monitor);

@@ -61,3 +61,11 @@ unsigned cpulist_count(const CpuList *list) {
                 n += __builtin_popcountl(list->bits[i]);
         return n;
 }
+
+unsigned cpulist_first(const CpuList *list) {
+        size_t i = 0;
+
+        while (i + 1 < ELEMENTS(list->bits) && list->bits[i] == 0)
+                i++;
+        return i * WORD_BITS + (list->bits[i] ? __builtin_ctzl(list->bits[i]) : 0);
+}

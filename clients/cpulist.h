@@ -18,3 +18,4 @@ typedef struct CpuList {
 int cpulist_parse(const char *text, CpuList *ret);
 bool cpulist_has(const CpuList *list, unsigned cpu);
 unsigned cpulist_count(const CpuList *list);
+unsigned cpulist_first(const CpuList *list); /* of one that is not empty */

@@ -163,30 +163,27 @@ static char kind_letter(const char *kind) {
         return 0;
 }
 
-static int lowest_cpu(const char *list, uint64_t *ret) {
-        _cleanup_free_ CpuList *parsed = malloc(sizeof *parsed);
+/* Stores the lowest CPU of the list, if it has one. */
+static int lowest_cpu(const char *list, CpuList *scratch, uint64_t *ret) {
         int r;
 
-        if (!parsed)
-                return -ENOMEM;
-        r = cpulist_parse(list, parsed);
+        if (!*list)
+                return 0;
+        r = cpulist_parse(list, scratch);
         if (r < 0)
                 return r == -EINVAL ? -EBADMSG : r;
-        for (unsigned i = 0; i <= CPU_ID_MAX; i++)
-                if (cpulist_has(parsed, i)) {
-                        *ret = i;
-                        return 0;
-                }
+        *ret = cpulist_first(scratch);
         return 0;
 }
 
 static int places_find(Build *b) {
+        _cleanup_free_ CpuList *scratch = malloc(sizeof *scratch);
         size_t n = list_length(b->cpus);
         int r;
 
         b->places = calloc(MAX(n, (size_t) 1), sizeof *b->places);
         b->socket_names = calloc(MAX(n, (size_t) 1), sizeof *b->socket_names);
-        if (!b->places || !b->socket_names)
+        if (!scratch || !b->places || !b->socket_names)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
                 json_object *cpu = json_object_array_get_idx(b->cpus, i);
@@ -203,7 +200,7 @@ static int places_find(Build *b) {
                         .offline = !field_boolean(cpu, "online"),
                         .isolated = field_boolean(cpu, "isolated"),
                 };
-                r = lowest_cpu(field_string(cpu, "siblings"), &b->places[i].core);
+                r = lowest_cpu(field_string(cpu, "siblings"), scratch, &b->places[i].core);
                 if (r < 0)
                         return r;
         }

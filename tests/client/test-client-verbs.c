@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 
 #include "peer.h"
+#include "verbs.h"
 
 static void test_overview_fits_and_sums_up(void) {
         g_autoptr(Peer) peer = peer_new();
@@ -389,6 +390,49 @@ static void test_json_of_each_verb_is_whole(void) {
                 }
 }
 
+/* The examples in help and manual are what one sees, in plain characters. */
+static void test_examples_are_what_is_shown(void) {
+        static const char *const verbs[] = { "overview", "cells", "cpus", "caches", "map", "alloc-pages" };
+        for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
+                g_autoptr(Peer) peer = peer_new();
+                const Verb *verb = verb_find(verbs[i]);
+                g_autoptr(GSubprocessLauncher) launcher = berthctl_launcher(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+                g_auto(GStrv) words = g_strsplit(verb->example, " ", -1);
+                g_autoptr(GPtrArray) argv = berthctl_argv(peer, (const char *const *) words + 1);
+                g_autoptr(GError) error = NULL;
+                g_autofree char *out = NULL, *expected = g_strdup_printf("%s\n", verb->example_output);
+
+                /* Some show what the small host does not have, or less of it. */
+                peer_answer(peer, "AllocPages", "(t)", "(512,)");
+                if (g_str_equal(verbs[i], "cpus"))
+                        peer_answer(peer, "ListCpus", "(aa{sv})",
+                                    "([{'id': <uint32 0>, 'online': <true>, 'cell': <uint32 0>, 'socket': <uint32 0>, 'core': <uint32 0>,"
+                                    "   'siblings': <'0,2'>, 'max_khz': <uint32 3000000>},"
+                                    "  {'id': <uint32 1>, 'online': <true>, 'cell': <uint32 0>, 'socket': <uint32 0>, 'core': <uint32 1>,"
+                                    "   'siblings': <'1'>, 'max_khz': <uint32 3000000>},"
+                                    "  {'id': <uint32 2>, 'online': <true>, 'cell': <uint32 0>, 'socket': <uint32 0>, 'core': <uint32 0>,"
+                                    "   'siblings': <'0,2'>, 'max_khz': <uint32 3000000>},"
+                                    "  {'id': <uint32 3>, 'online': <false>}],)");
+                if (g_str_equal(verbs[i], "caches"))
+                        peer_answer(peer, "ListCaches", "(aa{sv})",
+                                    "([{'level': <uint32 1>, 'type': <'data'>, 'size': <uint64 32768>, 'cpus': <'0,4'>, 'id': <uint32 0>,"
+                                    "   'cell': <uint32 0>},"
+                                    "  {'level': <uint32 1>, 'type': <'instruction'>, 'size': <uint64 32768>, 'cpus': <'0,4'>,"
+                                    "   'id': <uint32 0>, 'cell': <uint32 0>},"
+                                    "  {'level': <uint32 2>, 'type': <'unified'>, 'size': <uint64 1048576>, 'cpus': <'0,4'>,"
+                                    "   'id': <uint32 0>, 'cell': <uint32 0>},"
+                                    "  {'level': <uint32 3>, 'type': <'unified'>, 'size': <uint64 14417920>, 'cpus': <'0-1,4-5'>,"
+                                    "   'id': <uint32 0>, 'cell': <uint32 0>}],)");
+                g_subprocess_launcher_setenv(launcher, "LC_ALL", "C", TRUE);
+                g_autoptr(GSubprocess) process =
+                        g_subprocess_launcher_spawnv(launcher, (const char *const *) argv->pdata, &error);
+                g_assert_no_error(error);
+                g_subprocess_communicate_utf8(process, NULL, NULL, &out, NULL, &error);
+                g_assert_no_error(error);
+                g_assert_cmpstr(out, ==, expected);
+        }
+}
+
 /* Nothing that the service says steers the terminal. */
 static void test_text_from_the_service_is_harmless(void) {
         g_autoptr(Peer) peer = peer_new();
@@ -427,6 +471,7 @@ int main(int argc, char *argv[]) {
         ADD(alloc_pages_refuses_garbage);
         ADD(json_is_exact_and_has_the_bus_keys);
         ADD(json_of_each_verb_is_whole);
+        ADD(examples_are_what_is_shown);
         ADD(text_from_the_service_is_harmless);
         return g_test_run();
 }

@@ -42,27 +42,38 @@ static int find_range(Host *host, uint32_t first, uint32_t count, size_t *ret_fr
         return 0;
 }
 
-int host_cells_get_free_memory(Host *host, const HostCellsGetFreeMemoryArgs *args, const Request *request, Error *error) {
+/* Answers with an array to which each cell of a range adds its part. */
+static int reply_range(Host *host, uint32_t first, uint32_t count, const char *contents,
+                       int (*append)(sd_bus_message *reply, HostCell *cell), const Request *request, Error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         size_t from, to;
         int r;
 
-        r = find_range(host, args->first, args->count, &from, &to, error);
+        r = find_range(host, first, count, &from, &to, error);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(request->message, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ut)");
-        for (size_t i = from; r >= 0 && i < to; i++) {
-                uint64_t bytes;
-
-                if (host_cell_free_memory(host->cells[i], &bytes) >= 0)
-                        r = sd_bus_message_append(reply, "(ut)", host->cells[i]->id, bytes);
-        }
+                r = sd_bus_message_open_container(reply, 'a', contents);
+        for (size_t i = from; r >= 0 && i < to; i++)
+                r = append(reply, host->cells[i]);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r < 0)
                 return r;
         return sd_bus_message_send(reply);
+}
+
+/* A cell that does not tell is left out. */
+static int append_free_memory(sd_bus_message *reply, HostCell *cell) {
+        uint64_t bytes;
+
+        if (host_cell_free_memory(cell, &bytes) < 0)
+                return 0;
+        return sd_bus_message_append(reply, "(ut)", cell->id, bytes);
+}
+
+int host_cells_get_free_memory(Host *host, const HostCellsGetFreeMemoryArgs *args, const Request *request, Error *error) {
+        return reply_range(host, args->first, args->count, "(ut)", append_free_memory, request, error);
 }
 
 static int append_free_pages(sd_bus_message *reply, HostCell *cell) {
@@ -78,22 +89,7 @@ static int append_free_pages(sd_bus_message *reply, HostCell *cell) {
 }
 
 int host_cells_get_free_pages(Host *host, const HostCellsGetFreePagesArgs *args, const Request *request, Error *error) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        size_t from, to;
-        int r;
-
-        r = find_range(host, args->first, args->count, &from, &to, error);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(request->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(utt)");
-        for (size_t i = from; r >= 0 && i < to; i++)
-                r = append_free_pages(reply, host->cells[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
+        return reply_range(host, args->first, args->count, "(utt)", append_free_pages, request, error);
 }
 
 int host_cells_alloc_pages_check(Host *host, const HostCellsAllocPagesArgs *args, Error *error) {

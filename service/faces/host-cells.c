@@ -46,7 +46,7 @@ static int find_range(Host *host, uint32_t first, uint32_t count, size_t *ret_fr
 static int reply_range(Host *host, uint32_t first, uint32_t count, const char *contents,
                        int (*append)(sd_bus_message *reply, HostCell *cell), const Request *request, Error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        size_t from, to;
+        size_t from = 0, to = 0;
         int r;
 
         r = find_range(host, first, count, &from, &to, error);

@@ -338,6 +338,19 @@ static void level_title(const Build *b, size_t level, uint64_t key, char *buffer
                 socket_title(b, key, buffer, size);
 }
 
+/* For CPUs that stand beside others that have a place on that level. */
+static const char *nowhere_title(const Build *b, size_t level, const Place *places, size_t n) {
+        bool offline = true;
+
+        for (size_t i = 0; i < n; i++)
+                offline = offline && places[i].offline;
+        if (offline)
+                return "Offline";
+        if (level == 2)
+                return ""; /* just without such a cache */
+        return (level == 0) == b->cells_outside ? "In no cell" : "In no socket";
+}
+
 /* Whether CPUs of this group stand elsewhere in the tree too. */
 static bool is_part(const Build *b, size_t level, const Place *first, size_t n) {
         size_t all = 0;
@@ -363,15 +376,16 @@ static int subtree_build(Build *b, MapNode *parent, size_t level, const Place *p
                 return 0;
         }
         for (size_t i = 0, end; i < n; i = end) {
-                char title[128] = "Elsewhere";
+                char title[128];
                 for (end = i + 1; end < n && places[end].levels[level] == places[i].levels[level]; end++)
                         ;
-                if (places[i].levels[level] != NOWHERE) {
+                if (places[i].levels[level] == NOWHERE)
+                        snprintf(title, sizeof title, "%s", nowhere_title(b, level, places + i, end - i));
+                else {
                         level_title(b, level, places[i].levels[level], title, sizeof title);
                         if (is_part(b, level, &places[i], end - i))
                                 snprintf(title + strlen(title), sizeof title - strlen(title), " (a part)");
-                } else if (level == LEVELS - 1)
-                        *title = '\0'; /* CPUs without such a cache, beside some with one */
+                }
                 MapNode *node = node_add(parent, title);
                 if (!node)
                         return -ENOMEM;

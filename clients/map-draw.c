@@ -23,7 +23,7 @@ enum {
         KINDS = 4,
 };
 
-/* The least that a box of a machine takes; what has more is drawn wider than the terminal. */
+/* In characters. */
 typedef struct Size {
         unsigned width, height;
 } Size;

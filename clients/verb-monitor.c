@@ -125,7 +125,7 @@ static void show_property(const Monitor *m, const char *path, const char *interf
                 show_text(m, path_short(path), "%s: changed", property);
         else if (before) {
                 /* The text belongs to its value: two values, two texts. */
-                show_text(m, path_short(path), "%s: %s → %s", property, value_text(before), value_text(now));
+                show_text(m, path_short(path), "%s: %s -> %s", property, value_text(before), value_text(now));
         } else
                 show_text(m, path_short(path), "%s: %s", property, value_text(now));
 }

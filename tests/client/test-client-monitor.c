@@ -80,15 +80,15 @@ static void test_changes_show_old_and_new(void) {
         g_auto(Monitor) m = monitor_start(peer, "off");
 
         change_cpus(peer, "2-3,6");
-        assert_line(&m, "cells/1   Cpus: 2-3,6-7 → 2-3,6");
+        assert_line(&m, "cells/1   Cpus: 2-3,6-7 -> 2-3,6");
         change_cpus(peer, "");
-        assert_line(&m, "cells/1   Cpus: 2-3,6 → none");
+        assert_line(&m, "cells/1   Cpus: 2-3,6 -> none");
         /* What did not change is no event; the next is. */
         change_cpus(peer, "");
         peer_emit(peer, "/org/berth1/host", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
                   "('org.berth1.Host.Topology', {'Threads': <uint32 7>, 'SmtActive': <false>}, ['Model'])");
-        assert_line(&m, "host      Threads: 8 → 7");
-        assert_line(&m, "host      SmtActive: true → false");
+        assert_line(&m, "host      Threads: 8 -> 7");
+        assert_line(&m, "host      SmtActive: true -> false");
         assert_line(&m, "host      Model: changed");
         peer_emit(peer, "/org/berth1", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
                   "('org.berth1.Manager', {'Future': <'line\\nbreak'>}, @as [])");
@@ -107,7 +107,7 @@ static void test_objects_come_and_go(void) {
         assert_line(&m, "cells/2   new, with CPUs: 8-9");
         peer_emit(peer, "/org/berth1/host/cells/2", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
                   "('org.berth1.Host.Cell', {'Cpus': <'8'>}, @as [])");
-        assert_line(&m, "cells/2   Cpus: 8-9 → 8");
+        assert_line(&m, "cells/2   Cpus: 8-9 -> 8");
         peer_emit(peer, "/org/berth1", MANAGER, "InterfacesAdded", "(oa{sa{sv}})",
                   "('/org/berth1/domains/web', {'org.berth1.Domain': @a{sv} {}})");
         assert_line(&m, "domains/web new: org.berth1.Domain");
@@ -125,7 +125,7 @@ static void test_malformed_signals_are_passed_over(void) {
         peer_emit(peer, "/somewhere/else", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
                   "('org.example', {'Cpus': <'1'>}, @as [])");
         change_cpus(peer, "2");
-        assert_line(&m, "cells/1   Cpus: 2-3,6-7 → 2");
+        assert_line(&m, "cells/1   Cpus: 2-3,6-7 -> 2");
 }
 
 static void test_service_goes_and_comes(void) {
@@ -138,7 +138,7 @@ static void test_service_goes_and_comes(void) {
         assert_line(&m, "service   started");
         wait_read(peer);
         change_cpus(peer, "2-3");
-        assert_line(&m, "cells/1   Cpus: 2-3,6-7 → 2-3");
+        assert_line(&m, "cells/1   Cpus: 2-3,6-7 -> 2-3");
 }
 
 static void test_waits_for_a_service(void) {

@@ -311,6 +311,30 @@ static const MapRow map_rows[] = {
           "│ │ [1000] │ │ [1001] │ │\n"
           "│ └────────┘ └────────┘ │\n"
           "└───────────────────────┘\n" },
+        /* CPUs that are offline, of which a little is known; one that is online in no cell */
+        { "[{\"Id\":0}]",
+          "[{\"id\":0,\"online\":true,\"cell\":0,\"socket\":0},{\"id\":1,\"online\":false,\"cell\":0,\"socket\":0},"
+          "{\"id\":2,\"online\":false,\"socket\":0},{\"id\":3,\"online\":true,\"socket\":1},{\"id\":4,\"online\":true,\"cell\":0,\"socket\":1}]",
+          "[{\"level\":3,\"type\":\"unified\",\"cpus\":\"0\"}]", 40,
+          "┌─ Cell 0 ────────────────────────┐\n"
+          "│ ┌─ Socket 0 (a part) ─────────┐ │\n"
+          "│ │ ┌─ L3 ──────┐ ┌─ Offline ─┐ │ │\n"
+          "│ │ │ [0]       │ │ [x1]      │ │ │\n"
+          "│ │ └───────────┘ └───────────┘ │ │\n"
+          "│ └─────────────────────────────┘ │\n"
+          "│ ┌─ Socket 1 (a part) ─────────┐ │\n"
+          "│ │ [4]                         │ │\n"
+          "│ └─────────────────────────────┘ │\n"
+          "└─────────────────────────────────┘\n"
+          "┌─ In no cell ────────────────────┐\n"
+          "│ ┌─ Socket 0 (a part) ─────────┐ │\n"
+          "│ │ [x2]                        │ │\n"
+          "│ └─────────────────────────────┘ │\n"
+          "│ ┌─ Socket 1 (a part) ─────────┐ │\n"
+          "│ │ [3]                         │ │\n"
+          "│ └─────────────────────────────┘ │\n"
+          "└─────────────────────────────────┘\n"
+          "x offline\n" },
         /* an L2 that no two cores share says nothing */
         { "[{\"Id\":0}]", "[{\"id\":0,\"online\":true,\"cell\":0},{\"id\":1,\"online\":true,\"cell\":0}]",
           "[{\"level\":2,\"type\":\"unified\",\"cpus\":\"0\"},{\"level\":2,\"type\":\"unified\",\"cpus\":\"1\"}]", 80,

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "bus.h"
+#include "fields.h"
 #include "message-json.h"
 
 typedef struct Monitor {
@@ -96,15 +97,30 @@ static void show_json(const Monitor *m, const char *name, json_object *event) {
         fflush(m->ctl->terminal.file);
 }
 
-/* Strings bare, as people read them; all else as JSON has it. */
-static const char *value_text(json_object *value) {
-        const char *text;
+/* A value as people read it: strings bare, findings by their message, a list with
+ * commas, nothing as "none"; all else as JSON has it. To be freed. */
+static char *value_text(json_object *value) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
 
-        if (json_object_is_type(value, json_type_string)) {
-                text = json_object_get_string(value);
-                return *text ? text : "none";
-        }
-        return json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE);
+        if (!f)
+                return NULL;
+        if (json_object_is_type(value, json_type_array))
+                for (size_t i = 0; i < json_object_array_length(value); i++) {
+                        json_object *entry = json_object_array_get_idx(value, i);
+                        const char *message = field_string(entry, "message");
+                        _cleanup_free_ char *inner = *message ? strdup(message) : value_text(entry);
+                        fprintf(f, "%s%s", i == 0 ? "" : *message ? "; " : ",", inner ?: "");
+                }
+        else
+                fputs(json_object_is_type(value, json_type_string)
+                              ? json_object_get_string(value)
+                              : json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE), f);
+        if (ftell(f) == 0)
+                fputs("none", f);
+        fclose(f);
+        return text;
 }
 
 static void show_property(const Monitor *m, const char *path, const char *interface, const char *property,
@@ -121,13 +137,13 @@ static void show_property(const Monitor *m, const char *path, const char *interf
                 show_json(m, "property-changed", event);
                 return;
         }
-        if (!now)
+        _cleanup_free_ char *old_text = before ? value_text(before) : NULL, *new_text = now ? value_text(now) : NULL;
+        if (!new_text)
                 show_text(m, path_short(path), "%s: changed", property);
-        else if (before) {
-                /* The text belongs to its value: two values, two texts. */
-                show_text(m, path_short(path), "%s: %s -> %s", property, value_text(before), value_text(now));
-        } else
-                show_text(m, path_short(path), "%s: %s", property, value_text(now));
+        else if (old_text)
+                show_text(m, path_short(path), "%s: %s -> %s", property, old_text, new_text);
+        else
+                show_text(m, path_short(path), "%s: %s", property, new_text);
 }
 
 /* What is known */
@@ -235,7 +251,8 @@ static int on_interfaces_added(sd_bus_message *message, void *userdata, sd_bus_e
         if (cell) {
                 json_object *properties_of = object_descend(interfaces, BERTH_CELL, false), *cpus = NULL;
                 json_object_object_get_ex(properties_of, "Cpus", &cpus);
-                show_text(m, path_short(path), "new, with CPUs: %s", cpus ? value_text(cpus) : "none");
+                _cleanup_free_ char *text = cpus ? value_text(cpus) : NULL;
+                show_text(m, path_short(path), "new, with CPUs: %s", text ?: "none");
                 return 0;
         }
         json_object_object_foreach(interfaces, name, unused) {

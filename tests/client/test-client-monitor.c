@@ -95,6 +95,20 @@ static void test_changes_show_old_and_new(void) {
         assert_line(&m, "service   Future: line break");
 }
 
+static void test_lists_are_readable(void) {
+        g_autoptr(Peer) peer = peer_new();
+        g_auto(Monitor) m = monitor_start(peer, "off");
+
+        peer_emit(peer, "/org/berth1", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
+                  "('org.berth1.Manager', {'Warnings': <[{'code': <'a'>, 'message': <'One is wrong'>},"
+                  "                                      {'code': <'b'>, 'message': <'Two is'>}]>}, @as [])");
+        assert_line(&m, "service   Warnings: none -> One is wrong; Two is");
+        peer_emit(peer, "/org/berth1/host/cells/0", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
+                  "('org.berth1.Host.Cell', {'Sockets': <[uint32 0, 1]>, 'PageSizes': <@at []>}, @as [])");
+        assert_line(&m, "cells/0   Sockets: 0 -> 0,1");
+        assert_line(&m, "cells/0   PageSizes: 4096,2097152,1073741824 -> none");
+}
+
 static void test_objects_come_and_go(void) {
         g_autoptr(Peer) peer = peer_new();
         g_auto(Monitor) m = monitor_start(peer, "off");
@@ -194,6 +208,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/client/monitor/" #name, test_##name)
         ADD(changes_show_old_and_new);
+        ADD(lists_are_readable);
         ADD(objects_come_and_go);
         ADD(malformed_signals_are_passed_over);
         ADD(service_goes_and_comes);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -44,6 +45,30 @@ sd_bus *bus_connect(void) {
         if (r < 0)
                 cannot_measure("there is no private bus: %s", strerror(-r));
         return bus;
+}
+
+void stay_together(sd_bus *bus) {
+        sd_bus_message *reply = NULL;
+        cpu_set_t allowed, one;
+        uint32_t bus_pid;
+        int cpu = 0, r;
+
+        r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixProcessID",
+                               NULL, &reply, "s", "org.freedesktop.DBus");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "u", &bus_pid);
+        if (r < 0)
+                cannot_measure("the bus does not say which process it is: %s", strerror(-r));
+        sd_bus_message_unref(reply);
+
+        if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+                cannot_measure("sched_getaffinity: %s", strerror(errno));
+        while (!CPU_ISSET(cpu, &allowed))
+                cpu++;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (sched_setaffinity(0, sizeof one, &one) < 0 || sched_setaffinity((pid_t) bus_pid, sizeof one, &one) < 0)
+                cannot_measure("sched_setaffinity: %s", strerror(errno));
 }
 
 static pid_t spawn(const char *const *argv, const char *output) {

@@ -17,6 +17,11 @@
 /* A connection of our own to the private bus. */
 sd_bus *bus_connect(void);
 
+/* Puts this process, those that it starts from here on, and the bus on one
+ * processor. Otherwise where the scheduler happens to put whom decides more about a
+ * short call than who is called. */
+void stay_together(sd_bus *bus);
+
 typedef struct Subject {
         const char *name;
         pid_t pid;

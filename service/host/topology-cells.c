@@ -19,9 +19,12 @@
 
 static const char report[] = "report it to whoever makes this kernel or recorded this host";
 
+/* The files of the only cell are relative to the root. */
 static int tolerate_in_cell(TopologyReader *reader, const char *path, int error) {
-        char whole[PATH_BYTES + sizeof NODE_FOLDER];
+        char whole[2 * PATH_BYTES + sizeof NODE_FOLDER];
 
+        if (!reader->topology->numa)
+                return topology_tolerate(reader, path, error);
         snprintf(whole, sizeof whole, NODE_FOLDER "/%s", path);
         return topology_tolerate(reader, whole, error);
 }
@@ -37,7 +40,7 @@ static int read_memory(TopologyReader *reader, int dir_fd, const char *path, Cel
         }
         if (r >= 0)
                 return 0;
-        return reader->topology->numa ? tolerate_in_cell(reader, path, r) : topology_tolerate(reader, path, r);
+        return tolerate_in_cell(reader, path, r);
 }
 
 static int compare_pools(const void *a, const void *b) {
@@ -68,8 +71,10 @@ static int read_pools(TopologyReader *reader, int dir_fd, const char *folder, Ce
                 PagePool *pools;
                 int end = 0;
 
+                /* Without a sign, a blank or a zero at its start, as the kernel writes it. */
                 if (sscanf(entry->d_name, "hugepages-%" SCNu64 "kB%n", &size_kib, &end) != 1 ||
-                    end == 0 || entry->d_name[end] || size_kib == 0 || size_kib > UINT64_MAX >> 10)
+                    end == 0 || entry->d_name[end] || size_kib > UINT64_MAX >> 10 ||
+                    !strchr("123456789", entry->d_name[strlen("hugepages-")]))
                         continue;
                 if (snprintf(path, sizeof path, "%s/%s/nr_hugepages", folder, entry->d_name) >= (int) sizeof path)
                         continue;
@@ -159,7 +164,7 @@ static int read_access(TopologyReader *reader, uint32_t class, Cell *cell) {
                 snprintf(path, sizeof path, "%s/%s", folder, values[i].name);
                 r = sysfs_read_u32(reader->node_fd, path, values[i].field);
                 if (r < 0) {
-                        r = tolerate_in_cell(reader, folder, r);
+                        r = tolerate_in_cell(reader, path, r);
                         if (r < 0)
                                 return r;
                 }
@@ -198,7 +203,7 @@ static int read_memory_caches(TopologyReader *reader, Cell *cell) {
                 snprintf(path, sizeof path, "%s/index%u/size", folder, level);
                 r = sysfs_read_u64(reader->node_fd, path, &size);
                 if (r < 0) {
-                        r = tolerate_in_cell(reader, folder, r);
+                        r = tolerate_in_cell(reader, path, r);
                         if (r < 0)
                                 return r;
                         continue;
@@ -436,7 +441,7 @@ int topology_read_cells(TopologyReader *reader) {
         if (r >= 0)
                 r = cpuset_and(&folders, &online, &ids);
         else {
-                r = tolerate_in_cell(reader, "online", r);
+                r = topology_tolerate(reader, NODE_FOLDER "/online", r);
                 if (r >= 0)
                         r = cpuset_copy(&folders, &ids);
         }

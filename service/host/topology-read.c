@@ -26,7 +26,9 @@ int topology_read(int root_fd, uint64_t base_page_bytes, Topology **ret) {
                 .node_fd = node_fd,
                 .topology = topology,
         };
-        r = topology_read_cpus(&reader);
+        r = node_fd < 0 ? topology_tolerate(&reader, NODE_FOLDER, node_fd) : 0;
+        if (r >= 0)
+                r = topology_read_cpus(&reader);
         if (r >= 0)
                 r = topology_read_kinds(&reader);
         if (r >= 0)

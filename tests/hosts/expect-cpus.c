@@ -178,6 +178,11 @@ void expect_cpu_kinds(Context *context, json_object *value) {
                 const char *word = words[G_N_ELEMENTS(words) - n + i];
                 json_object *kind = json_object_array_get_idx(value, i);
                 json_object *info = fields_get(kind, "info");
+                static const Field info_fields[] = {
+                        { "FrequencyMaxMHz", NULL, "compared below" },
+                        { "FrequencyBaseMHz", NULL, "no interface shows a base frequency" },
+                        {},
+                };
                 guint64 max_khz = g_ascii_strtoull(json_object_get_string(fields_get(info, "FrequencyMaxMHz")), NULL, 10) * 1000;
                 g_autoptr(GArray) cpus = numbers_from_list(json_object_get_string(fields_get(kind, "cpus")));
                 g_autoptr(GArray) seen = numbers_new();
@@ -185,6 +190,7 @@ void expect_cpu_kinds(Context *context, json_object *value) {
                 guint32 lowest = G_MAXUINT32;
 
                 g_assert_cmpint(json_object_object_length(kind), ==, 2);
+                fields_compare(context, info_fields, info);
                 for (gsize j = 0; j < g_variant_n_children(context->seen->cpus); j++) {
                         g_autoptr(GVariant) cpu = g_variant_get_child_value(context->seen->cpus, j);
                         g_autofree char *seen_kind = seen_string(cpu, "kind");
@@ -256,6 +262,40 @@ static char *group_of_json(Context *context, const char *where, json_object *gro
         return g_strdup(name->str);
 }
 
+/* Sockets without a number cannot be told apart by their CPUs' ids. How many
+ * they are is compared elsewhere (summary); here, that each online CPU is in one
+ * of them, and has the other ids of it. */
+static void compare_unnumbered(Context *context, const char *where, json_object *groups, const Key *keys, gsize n_keys) {
+        g_autoptr(GArray) members = numbers_new();
+        g_autofree char *members_list = NULL, *online_list = seen_string(context->seen->topology, "OnlineCpus");
+
+        for (gsize i = 0; i < json_object_array_length(groups); i++) {
+                json_object *group = json_object_array_get_idx(groups, i);
+                g_autoptr(GArray) cpus = numbers_from_json(fields_get(group, "cpus"));
+
+                g_free(group_of_json(context, where, group, keys, n_keys));
+                for (guint j = 0; j < cpus->len; j++) {
+                        guint id = g_array_index(cpus, guint, j);
+                        g_autoptr(GVariant) cpu = seen_cpu(context->seen, id);
+
+                        if (numbers_contain(members, id))
+                                report_add(context->report, where, "CPU %u is in two of them", id);
+                        numbers_add(members, id);
+                        for (gsize k = 0; k < n_keys && cpu; k++) {
+                                json_object *expected = NULL;
+                                gboolean has = json_object_object_get_ex(group, keys[k].expected, &expected);
+                                guint32 seen;
+
+                                if (has && (seen_u32(cpu, keys[k].seen, &seen) != (expected != NULL) ||
+                                            (expected && (guint32) json_object_get_int64(expected) != seen)))
+                                        report_add(context->report, where, "the %s of CPU %u", keys[k].seen, id);
+                        }
+                }
+        }
+        members_list = numbers_to_list(members);
+        report_compare(context->report, where, members_list, online_list);
+}
+
 static void compare_groups(Context *context, const char *where, json_object *groups, const Key *keys, gsize n_keys) {
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, numbers_free);
         gsize n = json_object_array_length(groups);
@@ -268,11 +308,7 @@ static void compare_groups(Context *context, const char *where, json_object *gro
                 like = none = json_object_new_object();
                 json_object_object_add(none, "id", NULL);
         } else if (!fields_get(like, "id")) {
-                /* Sockets without a number cannot be told apart by their CPUs'
-                 * ids: their number is compared (summary), and the CPUs' other
-                 * ids (cpus[]). */
-                for (gsize i = 0; i < n; i++)
-                        g_free(group_of_json(context, where, json_object_array_get_idx(groups, i), keys, n_keys));
+                compare_unnumbered(context, where, groups, keys, n_keys);
                 return;
         }
 

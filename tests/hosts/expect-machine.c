@@ -193,6 +193,7 @@ static void kernel_cpu_possible(Context *context, json_object *value) {
 static void kernel_cpu_isolated(Context *context, json_object *value) {
         g_autoptr(GArray) isolated = numbers_from_list(json_object_get_string(value));
 
+        g_assert_nonnull(isolated);
         compare_list(context, "cpu_isolated", "IsolatedCpus", value);
         for (gsize i = 0; i < g_variant_n_children(context->seen->cpus); i++) {
                 g_autoptr(GVariant) cpu = g_variant_get_child_value(context->seen->cpus, i);
@@ -241,6 +242,7 @@ static void kernel_hugepages(Context *context, json_object *value) {
                 json_object *pool = json_object_array_get_idx(value, i);
                 guint64 size = (guint64) json_object_get_int64(fields_get(pool, "size_kib")) * KIB;
                 guint64 sum = 0, sum_free = 0;
+                gboolean found = FALSE;
 
                 g_assert_cmpint(json_object_object_length(pool), ==, 3);
                 for (guint j = 0; j < context->seen->cell->len; j++) {
@@ -251,11 +253,14 @@ static void kernel_hugepages(Context *context, json_object *value) {
 
                                 g_variant_get_child(cell->pages, k, "(ttt)", &row, &total, &free);
                                 if (row == size) {
+                                        found = TRUE;
                                         sum += total;
                                         sum_free += free;
                                 }
                         }
                 }
+                if (!found)
+                        report_add(context->report, "kernel.hugepages", "no cell has pages of %" G_GUINT64_FORMAT, size);
                 report_compare_number(context->report, "kernel.hugepages.total",
                                       (guint64) json_object_get_int64(fields_get(pool, "total")), sum);
                 report_compare_number(context->report, "kernel.hugepages.free",
@@ -452,8 +457,24 @@ static const Access accesses[] = {
         { "bandwidth", "write", "write_bandwidth_mbs", KIB },
 };
 
+/* That an entry is what the comparison takes it for: of bandwidths in KiB/s. */
+static void check_access(Context *context, json_object *item) {
+        gboolean bandwidth = strcmp(json_object_get_string(fields_get(item, "kind")), "bandwidth") == 0;
+        json_object *unit = NULL;
+
+        json_object_object_get_ex(item, "unit", &unit);
+        if (g_strcmp0(unit ? json_object_get_string(unit) : NULL, bandwidth ? "KiB" : NULL) != 0)
+                report_add(context->report, "hmat", "expected.json has a %s with another unit than this test knows",
+                           json_object_get_string(fields_get(item, "kind")));
+        if (json_object_object_length(item) != (bandwidth ? 6 : 5))
+                report_add(context->report, "hmat", "expected.json has members that this test does not know");
+}
+
 static void compare_access(Context *context, json_object *list) {
         gsize n = json_object_array_length(list), confirmed = 0;
+
+        for (gsize j = 0; j < n; j++)
+                check_access(context, json_object_array_get_idx(list, j));
 
         for (guint c = 0; c < context->seen->cell->len; c++) {
                 SeenCell *cell = g_ptr_array_index(context->seen->cell, c);

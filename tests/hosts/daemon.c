@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tree.h"
+
 #define BUS_NAME "org.berth1"
 
 struct Daemon {
@@ -54,8 +56,7 @@ static Daemon *start(const char *root) {
         g_assert_nonnull(program);
         g_assert_nonnull(address);
 
-        daemon->folder = g_dir_make_tmp("berth-daemon-XXXXXX", &error);
-        g_assert_no_error(error);
+        daemon->folder = tree_make_folder();
         daemon->bus = g_dbus_connection_new_for_address_sync(
                 address,
                 G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,

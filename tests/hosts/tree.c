@@ -18,10 +18,10 @@ static void remove_all(const char *path) {
 }
 
 /* The private bus has a folder in memory; a tree of thousands of files on disk
- * costs seconds. */
-static char *make_folder(void) {
+ * costs seconds, and what an aborted test leaves there is gone with the bus. */
+char *tree_make_folder(void) {
         const char *memory = g_getenv("BERTH_TEST_BUS_DIR");
-        char *folder = g_build_filename(memory ? memory : g_get_tmp_dir(), "berth-host-XXXXXX", NULL);
+        char *folder = g_build_filename(memory ? memory : g_get_tmp_dir(), "berth-hosts-XXXXXX", NULL);
 
         g_assert_nonnull(g_mkdtemp(folder));
         return folder;
@@ -30,7 +30,7 @@ static char *make_folder(void) {
 Tree *tree_new(void) {
         Tree *tree = g_new0(Tree, 1);
 
-        tree->folder = make_folder();
+        tree->folder = tree_make_folder();
         tree->root = g_build_filename(tree->folder, "root", NULL);
         g_assert_cmpint(g_mkdir_with_parents(tree->root, 0755), ==, 0);
         return tree;

@@ -11,6 +11,9 @@ typedef struct Tree {
         char *root;             /* what --root is given */
 } Tree;
 
+/* A new folder for what a test needs, in memory where there is some. */
+char *tree_make_folder(void);
+
 /* Unpacks NAME.tar.xz, which holds one folder NAME. */
 Tree *tree_unpack(const char *archive);
 

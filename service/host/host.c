@@ -177,6 +177,10 @@ static int host_replace(Host *host, Topology *taken) {
         r = host_sync_cells(host, topology);
         if (r < 0)
                 return r;
+        /* Cell 0 may stay while its files do not: the only cell's are others. */
+        if (topology->numa != host->topology->numa)
+                for (size_t i = 0; i < host->n_cells; i++)
+                        host_cell_open(host->cells[i], topology->numa);
         before = host->topology;
         host->topology = TAKE_PTR(topology);
         host->generation++;

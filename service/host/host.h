@@ -57,8 +57,7 @@ struct Host {
 /* Opens a root ("/" for this machine) and reads it. Takes nothing over. The loop
  * must outlive it; the workers must be freed first, since their jobs come back
  * to it.
- * Errors: -ENOENT or -ENOTDIR for no such folder, -ENODATA for one that holds no
- * host, with a sentence in "error". */
+ * Errors: ERROR_INVALID_ARGS for no such folder and for one that holds no host. */
 int host_new(sd_event *event, Workers *workers, const char *root, uint64_t coalesce_usec, Error *error, Host **ret);
 Host *host_free(Host *host);
 DEFINE_CLEANUP(Host *, host_free)

@@ -20,7 +20,7 @@ typedef struct PageCount {
  * /sys/kernel/mm/hugepages without NUMA. */
 int pages_count(HostCell *cell, PageCount **ret_counts, size_t *ret_n_counts);
 
-/* The page sizes as a list for people: "2048 KiB, 1048576 KiB". */
+/* The page sizes as a list for people: "2097152 (2048 KiB), 1073741824 (1048576 KiB)". */
 char *pages_sizes_to_string(const Cell *cell);
 
 /* Whether such a change can be asked for: the cell has this size, and memory for

@@ -186,7 +186,8 @@ static bool lists_equal(const Topology *a, const Topology *b) {
 }
 
 static bool cells_equal(const Topology *a, const Topology *b) {
-        if (a->n_cells != b->n_cells)
+        /* The one that stands for everything is not that which has its number. */
+        if (a->n_cells != b->n_cells || a->numa != b->numa)
                 return false;
         for (size_t i = 0; i < a->n_cells; i++)
                 if (a->cells[i].id != b->cells[i].id)

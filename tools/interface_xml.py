@@ -156,6 +156,8 @@ class Interface:
                     self.model = child.get("value")
                 continue
             kinds = {"property": (Property, self.properties), "method": (Method, self.methods), "signal": (Signal, self.signals)}
+            if child.tag not in kinds:
+                raise Invalid(f"{self.name}: an interface has no {child.tag}")
             kind, members = kinds[child.tag]
             members.append(kind(self.name, child, comment))
             comment = None

@@ -3,10 +3,11 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <libxml/xmlwriter.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "libxml2.h"
 
 struct XmlWriter {
         xmlBuffer *buffer;
@@ -21,19 +22,23 @@ static void note(XmlWriter *writer, int r) {
 
 int xml_writer_new(XmlWriter **ret) {
         _cleanup_(xml_writer_freep) XmlWriter *writer = NULL;
+        int r;
 
+        r = libxml2_open();
+        if (r < 0)
+                return r;
         writer = calloc(1, sizeof *writer);
         if (!writer)
                 return -ENOMEM;
-        writer->buffer = xmlBufferCreate();
+        writer->buffer = libxml2.xmlBufferCreate();
         if (!writer->buffer)
                 return -ENOMEM;
-        xmlBufferSetAllocationScheme(writer->buffer, XML_BUFFER_ALLOC_DOUBLEIT);
-        writer->writer = xmlNewTextWriterMemory(writer->buffer, 0);
+        libxml2.xmlBufferSetAllocationScheme(writer->buffer, XML_BUFFER_ALLOC_DOUBLEIT);
+        writer->writer = libxml2.xmlNewTextWriterMemory(writer->buffer, 0);
         if (!writer->writer)
                 return -ENOMEM;
-        note(writer, xmlTextWriterSetIndent(writer->writer, 1));
-        note(writer, xmlTextWriterSetIndentString(writer->writer, BAD_CAST "  "));
+        note(writer, libxml2.xmlTextWriterSetIndent(writer->writer, 1));
+        note(writer, libxml2.xmlTextWriterSetIndentString(writer->writer, BAD_CAST "  "));
 
         *ret = TAKE_PTR(writer);
         return 0;
@@ -43,26 +48,26 @@ XmlWriter *xml_writer_free(XmlWriter *writer) {
         if (!writer)
                 return NULL;
         if (writer->writer)
-                xmlFreeTextWriter(writer->writer);
+                libxml2.xmlFreeTextWriter(writer->writer);
         if (writer->buffer)
-                xmlBufferFree(writer->buffer);
+                libxml2.xmlBufferFree(writer->buffer);
         free(writer);
         return NULL;
 }
 
 void xml_open(XmlWriter *writer, const char *element) {
-        note(writer, xmlTextWriterStartElement(writer->writer, BAD_CAST element));
+        note(writer, libxml2.xmlTextWriterStartElement(writer->writer, BAD_CAST element));
 }
 
 void xml_close(XmlWriter *writer) {
-        note(writer, xmlTextWriterEndElement(writer->writer));
+        note(writer, libxml2.xmlTextWriterEndElement(writer->writer));
 }
 
 void xml_attribute(XmlWriter *writer, const char *name, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        note(writer, xmlTextWriterWriteVFormatAttribute(writer->writer, BAD_CAST name, format, ap));
+        note(writer, libxml2.xmlTextWriterWriteVFormatAttribute(writer->writer, BAD_CAST name, format, ap));
         va_end(ap);
 }
 
@@ -70,7 +75,7 @@ void xml_text(XmlWriter *writer, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        note(writer, xmlTextWriterWriteVFormatString(writer->writer, format, ap));
+        note(writer, libxml2.xmlTextWriterWriteVFormatString(writer->writer, format, ap));
         va_end(ap);
 }
 
@@ -78,18 +83,18 @@ void xml_element(XmlWriter *writer, const char *element, const char *format, ...
         va_list ap;
 
         va_start(ap, format);
-        note(writer, xmlTextWriterWriteVFormatElement(writer->writer, BAD_CAST element, format, ap));
+        note(writer, libxml2.xmlTextWriterWriteVFormatElement(writer->writer, BAD_CAST element, format, ap));
         va_end(ap);
 }
 
 int xml_writer_finish(XmlWriter *writer, char **ret_text) {
         char *text;
 
-        note(writer, xmlTextWriterEndDocument(writer->writer));
-        note(writer, xmlTextWriterFlush(writer->writer));
+        note(writer, libxml2.xmlTextWriterEndDocument(writer->writer));
+        note(writer, libxml2.xmlTextWriterFlush(writer->writer));
         if (writer->error < 0)
                 return writer->error;
-        text = strdup((const char *) xmlBufferContent(writer->buffer));
+        text = strdup((const char *) libxml2.xmlBufferContent(writer->buffer));
         if (!text)
                 return -ENOMEM;
 

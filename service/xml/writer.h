@@ -11,6 +11,7 @@
 
 typedef struct XmlWriter XmlWriter;
 
+/* Returns -ELIBACC where libxml2 is not installed. */
 int xml_writer_new(XmlWriter **ret);
 XmlWriter *xml_writer_free(XmlWriter *writer);
 DEFINE_CLEANUP(XmlWriter *, xml_writer_free)

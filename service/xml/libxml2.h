@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* libxml2, opened with the first document: with it come ICU and the C++ library, two
+ * megabytes and a millisecond of every start, and most services never write one. Its
+ * functions are called as members of "libxml2", under their own names. */
+
+#include <libxml/xmlwriter.h>
+
+#define LIBXML2_FUNCTIONS(X)                    \
+        X(xmlBufferContent)                     \
+        X(xmlBufferCreate)                      \
+        X(xmlBufferFree)                        \
+        X(xmlBufferSetAllocationScheme)         \
+        X(xmlFreeTextWriter)                    \
+        X(xmlNewTextWriterMemory)               \
+        X(xmlTextWriterEndDocument)             \
+        X(xmlTextWriterEndElement)              \
+        X(xmlTextWriterFlush)                   \
+        X(xmlTextWriterSetIndent)               \
+        X(xmlTextWriterSetIndentString)         \
+        X(xmlTextWriterStartElement)            \
+        X(xmlTextWriterWriteVFormatAttribute)   \
+        X(xmlTextWriterWriteVFormatElement)     \
+        X(xmlTextWriterWriteVFormatString)
+
+typedef struct Libxml2 {
+        void *handle;
+#define LIBXML2_DECLARE(name) typeof(name) *name;
+        LIBXML2_FUNCTIONS(LIBXML2_DECLARE)
+#undef LIBXML2_DECLARE
+} Libxml2;
+
+extern Libxml2 libxml2;
+
+/* Must have succeeded before a function is called. On the loop only.
+ * Returns -ELIBACC if the library is not there. */
+int libxml2_open(void);

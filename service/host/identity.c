@@ -167,7 +167,7 @@ static char *find_model(const char *cpuinfo) {
 
 /* 32 hexadecimal digits, with or without dashes; "" for anything else. */
 static char *normalize_uuid(const char *text) {
-        char digits[33], *uuid;
+        char digits[33] = "", *uuid;
         size_t n = 0;
 
         for (const char *p = text; *p; p++) {

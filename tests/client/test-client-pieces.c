@@ -433,13 +433,15 @@ static void test_agent_runs_until_it_is_stopped(void) {
         g_assert_no_error(error);
         g_autofree char *script = g_build_filename(folder, "pkttyagent", NULL), *log = g_build_filename(folder, "log", NULL);
         g_autofree char *text = g_strdup_printf(
-                "#!/bin/bash\n"
-                "echo \"$1 $3 $4\" >%s\n"
-                "eval \"sleep infinity $2>&- &\"\n"
-                "trap 'kill $!; echo ended >>%s; exit' TERM\n"
-                "eval \"exec $2>&-\"\n"
-                "wait\n",
-                log, log);
+                "#!/usr/bin/env python3\n"
+                "import os, signal, sys\n"
+                "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+                "with open('%s', 'w') as log:\n"
+                "    print(sys.argv[1], *sys.argv[3:], file=log, flush=True)\n"
+                "    os.close(int(sys.argv[2]))\n"
+                "    signal.sigwait({signal.SIGTERM})\n"
+                "    print('ended', file=log)\n",
+                log);
         g_autofree char *path = g_strdup_printf("%s:%s", folder, g_getenv("PATH")), *before = g_strdup(g_getenv("PATH"));
         g_autofree char *called = NULL, *expected = g_strdup_printf("--notify-fd --process %d\nended\n", (int) getpid());
         Agent agent = AGENT_NONE;

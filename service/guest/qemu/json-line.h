@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A socket on which each line is a JSON object, as QEMU's monitor and its guest agent
+ * speak. Nothing here blocks; a peer that sends too much, or what is no JSON, is
+ * dropped with a reason. */
+
+#include <systemd/sd-event.h>
+
+#include "lib/json.h"
+
+typedef struct JsonLine JsonLine;
+
+/* The longest line that is taken. QEMU's longest answers (query-hotpluggable-cpus of
+ * 288 CPUs) are a fifth of it. */
+#define JSON_LINE_MAX (256u * 1024u)
+
+/* What is queued for a peer that does not read; more, and it is dropped. */
+#define JSON_LINE_QUEUE_MAX (1024u * 1024u)
+
+typedef struct JsonLineHandlers {
+        /* An object came. The connection may be freed from here. */
+        void (*object)(JsonObject *object, void *userdata);
+        /* It is over; called once, and never from within a call of json_line_send().
+         * The connection may be freed from here. */
+        void (*closed)(const char *reason, void *userdata);
+} JsonLineHandlers;
+
+/* Takes over a connected stream socket. */
+int json_line_new(sd_event *event, int fd, const JsonLineHandlers *handlers, void *userdata, JsonLine **ret);
+JsonLine *json_line_free(JsonLine *line);
+DEFINE_CLEANUP(JsonLine *, json_line_free)
+
+/* Queues an object to be sent. Returns -ENOTCONN after "closed", -ENOBUFS if the peer
+ * does not read (it is dropped then), -ENOMEM. */
+int json_line_send(JsonLine *line, JsonObject *object);
+
+/* Queues bytes as they are: the guest agent's protocol starts with one that is no
+ * JSON. */
+int json_line_send_bytes(JsonLine *line, const void *bytes, size_t n);
+
+int json_line_fd(const JsonLine *line);

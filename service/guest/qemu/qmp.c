@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "qmp.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "json-line.h"
+
+/* A monitor answers its first command at once, or somebody else holds it. */
+#define CAPABILITIES_TIMEOUT_USEC (5 * UINT64_C(1000000))
+
+/* One command on its way. It stays in the list until its answer comes or its time is
+ * over, also when nobody wants to hear of it: its id must not be a stray's. */
+struct QmpCommand {
+        Qmp *qmp;
+        QmpCommand *next;
+        int64_t id;
+        sd_event_source *timer;
+        QmpDone done;                   /* NULL once it was dropped */
+        void *userdata;
+};
+
+struct Qmp {
+        sd_event *event;
+        JsonLine *line;
+        QmpHandlers handlers;
+        void *userdata;
+        bool ready;
+        int64_t last_id;
+        uint64_t n_strays;
+        QmpCommand *commands;
+        bool *freed;                    /* set if a handler frees the connection */
+};
+
+static void command_free(QmpCommand *command) {
+        (void) sd_event_source_disable_unref(command->timer);
+        free(command);
+}
+
+/* Takes a command out of the list, tells how it ended, and frees it. */
+static void command_end(QmpCommand *command, const QmpResult *result) {
+        for (QmpCommand **at = &command->qmp->commands; *at; at = &(*at)->next)
+                if (*at == command) {
+                        *at = command->next;
+                        break;
+                }
+        if (command->done)
+                command->done(result, command->userdata);
+        command_free(command);
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        command_end(userdata, &(QmpResult) { .error = -ETIMEDOUT, .description = "the monitor did not answer in time" });
+        return 0;
+}
+
+QmpCommand *qmp_command_drop(QmpCommand *command) {
+        if (command)
+                command->done = NULL;
+        return NULL;
+}
+
+/* Ends all that is open. A handler may send no new command then, nor free us. */
+static void end_all(Qmp *qmp, const char *reason) {
+        while (qmp->commands)
+                command_end(qmp->commands, &(QmpResult) { .error = -ECONNRESET, .description = reason });
+}
+
+static void on_closed(const char *reason, void *userdata) {
+        Qmp *qmp = userdata;
+
+        qmp->ready = false;
+        end_all(qmp, reason);
+        qmp->handlers.closed(reason, qmp->userdata);
+}
+
+static void on_capabilities(const QmpResult *result, void *userdata) {
+        Qmp *qmp = userdata;
+
+        if (result->error == -ECONNRESET)
+                return;
+        if (result->error < 0) {
+                qmp->handlers.closed(result->description, qmp->userdata);
+                return;
+        }
+        qmp->ready = true;
+        qmp->handlers.ready(qmp->userdata);
+}
+
+static void on_answer(Qmp *qmp, JsonObject *object, int64_t id) {
+        QmpCommand *command = qmp->commands;
+        JsonObject *value, *error;
+        QmpResult result = {};
+
+        while (command && command->id != id)
+                command = command->next;
+        if (!command) {
+                qmp->n_strays++;
+                return;
+        }
+
+        if (json_object_object_get_ex(object, "return", &value))
+                result.value = value;
+        else {
+                result.error = -EREMOTEIO;
+                result.class = "GenericError";
+                result.description = "the monitor refused without saying why";
+                if (json_get_object(object, "error", &error) >= 0) {
+                        (void) json_get_string(error, "class", &result.class);
+                        (void) json_get_string(error, "desc", &result.description);
+                }
+        }
+        command_end(command, &result);
+}
+
+static void on_object(JsonObject *object, void *userdata) {
+        Qmp *qmp = userdata;
+        JsonObject *data = NULL;
+        const char *event;
+        int64_t id;
+
+        if (json_get_string(object, "event", &event) >= 0) {
+                (void) json_get_object(object, "data", &data);
+                if (qmp->ready)
+                        qmp->handlers.event(event, data, qmp->userdata);
+                return;
+        }
+        if (json_get_object(object, "QMP", &data) >= 0) {
+                /* One greeting; a second one is a stray. */
+                if (qmp->last_id > 0 || qmp_execute(qmp, "qmp_capabilities", NULL, CAPABILITIES_TIMEOUT_USEC, on_capabilities, qmp, NULL) < 0)
+                        qmp->n_strays++;
+                return;
+        }
+        if (json_get_i64(object, "id", &id) >= 0)
+                on_answer(qmp, object, id);
+        else
+                qmp->n_strays++;
+}
+
+static const JsonLineHandlers line_handlers = {
+        .object = on_object,
+        .closed = on_closed,
+};
+
+int qmp_new(sd_event *event, int fd, const QmpHandlers *handlers, void *userdata, Qmp **ret) {
+        _cleanup_(qmp_freep) Qmp *qmp = NULL;
+        int r;
+
+        qmp = calloc(1, sizeof *qmp);
+        if (!qmp) {
+                (void) close(fd);
+                return -ENOMEM;
+        }
+        qmp->event = sd_event_ref(event);
+        qmp->handlers = *handlers;
+        qmp->userdata = userdata;
+        r = json_line_new(event, fd, &line_handlers, qmp, &qmp->line);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(qmp);
+        return 0;
+}
+
+Qmp *qmp_free(Qmp *qmp) {
+        if (!qmp)
+                return NULL;
+        end_all(qmp, "the connection was given up");
+        json_line_free(qmp->line);
+        (void) sd_event_unref(qmp->event);
+        free(qmp);
+        return NULL;
+}
+
+bool qmp_is_ready(const Qmp *qmp) {
+        return qmp->ready;
+}
+
+int qmp_execute(Qmp *qmp, const char *name, JsonObject *taken, uint64_t timeout_usec,
+                QmpDone done, void *userdata, QmpCommand **ret_command) {
+        _cleanup_json_ JsonObject *arguments = taken, *object = NULL;
+        QmpCommand *command;
+        int r;
+
+        object = json_object_new_object();
+        if (!object)
+                return -ENOMEM;
+        command = calloc(1, sizeof *command);
+        if (!command)
+                return -ENOMEM;
+        command->qmp = qmp;
+        command->id = qmp->last_id + 1;
+        command->done = done;
+        command->userdata = userdata;
+
+        r = json_add_string(object, "execute", name);
+        if (r >= 0 && arguments)
+                r = json_add(object, "arguments", TAKE_PTR(arguments));
+        if (r >= 0)
+                r = json_add_i64(object, "id", command->id);
+        if (r >= 0)
+                r = sd_event_add_time_relative(qmp->event, &command->timer, CLOCK_MONOTONIC, timeout_usec, 0, on_late, command);
+        if (r >= 0)
+                r = json_line_send(qmp->line, object);
+        if (r < 0) {
+                command_free(command);
+                return r;
+        }
+
+        qmp->last_id = command->id;
+        command->next = qmp->commands;
+        qmp->commands = command;
+        if (ret_command)
+                *ret_command = command;
+        return 0;
+}
+
+uint64_t qmp_strays(const Qmp *qmp) {
+        return qmp->n_strays;
+}
+
+int qmp_fd(const Qmp *qmp) {
+        return json_line_fd(qmp->line);
+}

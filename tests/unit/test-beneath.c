@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/beneath.h"
@@ -232,8 +233,13 @@ static void *rename_on(void *data) {
         while (!g_atomic_int_get(&all->stop)) {
                 (void) renameat(all->fd, "moved", all->fd, "elsewhere");
                 (void) renameat(all->fd, "elsewhere", all->fd, "moved");
+                g_thread_yield();
         }
         return NULL;
+}
+
+static bool kernel_has_openat2(void) {
+        return syscall(SYS_openat2, -1, NULL, NULL, 0) >= 0 || errno != ENOSYS;
 }
 
 static void renames_elsewhere_do_not_matter(const void *data) {
@@ -241,6 +247,7 @@ static void renames_elsewhere_do_not_matter(const void *data) {
         g_autoptr(Tree) tree = harbour_new();
         Rename all = { .fd = tree->fd };
         GThread *thread;
+        unsigned n;
 
         tree_write(tree, "moved", "");
         g_mutex_init(&all.lock);
@@ -251,7 +258,9 @@ static void renames_elsewhere_do_not_matter(const void *data) {
                 g_cond_wait(&all.begun, &all.lock);
         g_mutex_unlock(&all.lock);
 
-        for (unsigned i = 0; i < 5000; i++) {
+        /* Only the kernel's way can be disturbed; threads take turns under valgrind. */
+        n = kernel_has_openat2() ? 5000 : 20;
+        for (unsigned i = 0; i < n; i++) {
                 _cleanup_close_ int fd = way->open(tree->fd, "base/in/../other/../in/dots", O_RDONLY);
 
                 g_assert_cmpint(fd, >=, 0);

@@ -97,7 +97,7 @@ static void check_rows(const Row *rows, size_t n_rows, int (*parse)(const char *
                 _cleanup_free_ char *list = NULL;
                 const CpuSet untouched = { .ranges = NULL, .n_ranges = 77 };
 
-                g_test_message("row \"%s\"", row->text);
+                g_test_message("row %zu", i);
                 if (row->result < 0) {
                         CpuSet kept = untouched;
 

@@ -153,14 +153,14 @@ static gboolean is_true(gpointer userdata) {
         return *(gboolean *) userdata;
 }
 
-Service *service_start(const char *program, const char *root, const char *const *arguments) {
+Service *service_start(const char *program, char *root, const char *const *arguments) {
         Service *service = g_new0(Service, 1);
         g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
         g_autoptr(GError) error = NULL;
         gboolean appeared = FALSE;
         guint watch;
 
-        service->root = g_strdup(root);
+        service->root = root;
         service->folder = g_dir_make_tmp("berth-service-XXXXXX", &error);
         g_assert_no_error(error);
         service->bus = bus_connect(NULL);
@@ -201,7 +201,7 @@ void service_stop(Service *service) {
         g_object_unref(service->bus);
         g_object_unref(service->process);
         remove_tree(service->folder);
-        if (service->root && !g_str_equal(service->root, "/"))
+        if (service->root)
                 remove_tree(service->root);
         g_free(service->folder);
         g_free(service->root);

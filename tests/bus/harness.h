@@ -36,8 +36,8 @@ typedef struct Service {
 } Service;
 
 /* Starts a service with some arguments more, and waits until it has its name.
- * "program" NULL is berthd. */
-Service *service_start(const char *program, const char *root, const char *const *arguments);
+ * "program" NULL is berthd; "root" is taken over, NULL for the running machine. */
+Service *service_start(const char *program, char *root, const char *const *arguments);
 
 /* Ends it; it must end well. */
 void service_stop(Service *service);

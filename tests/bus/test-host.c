@@ -58,6 +58,7 @@ static void answers_are_those_of_the_files(void) {
  * service must answer after it as before. */
 static void bad_input_gets_named_errors(void) {
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autofree char *text = NULL;
         static const struct { const char *path, *interface, *method, *arguments, *name; const char *parts[4]; } rows[] = {
                 { CELL_PATH "2", CELL, "GetFreeMemory", NULL, "org.freedesktop.DBus.Error.UnknownObject", { "/org/berth1/host/cells/2" } },
                 { CELL_PATH "00", CELL, "GetFreeMemory", NULL, "org.freedesktop.DBus.Error.UnknownObject", {} },
@@ -91,7 +92,8 @@ static void bad_input_gets_named_errors(void) {
                              G_DBUS_CALL_FLAGS_NONE, rows[i].name, rows[i].parts);
         }
         g_variant_unref(call(service->bus, HOST_PATH, TOPOLOGY, "ListCpus", NULL, "(aa{sv})"));
-        g_assert_cmpstr(host_read(service->root, "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages"), ==, "0");
+        text = host_read(service->root, "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages");
+        g_assert_cmpstr(text, ==, "0");
 }
 
 static void ten_megabytes_of_flag_are_refused_shortly(void) {

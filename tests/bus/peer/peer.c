@@ -22,12 +22,14 @@
 
 struct TestObject {
         Peer *peer;
+        TestObject *next;
         Object *object;
         uint32_t number;
 };
 
 struct Peer {
         Tree *tree;
+        TestObject *objects;
         Call *held[HELD_MAX];
         size_t n_held;
 };
@@ -51,9 +53,13 @@ static int peer_add(Peer *peer, const char *name) {
                 r = object_add_face(model->object, &test_object_interface, model);
         if (r >= 0)
                 r = object_publish(model->object);
-        if (r < 0)
+        if (r < 0) {
                 free(model);
-        return r;
+                return r;
+        }
+        model->next = peer->objects;
+        peer->objects = model;
+        return 0;
 }
 
 static TestObject *peer_find(Peer *peer, const char *name) {
@@ -64,10 +70,13 @@ static TestObject *peer_find(Peer *peer, const char *name) {
 }
 
 static int peer_remove(Peer *peer, const char *name) {
-        TestObject *model = peer_find(peer, name);
+        TestObject *model = peer_find(peer, name), **at = &peer->objects;
 
         if (!model)
                 return -ENOENT;
+        while (*at != model)
+                at = &(*at)->next;
+        *at = model->next;
         object_remove(model->object);
         free(model);
         return 0;
@@ -198,8 +207,16 @@ static int run(const char *address) {
 
         if (r < 0)
                 fprintf(stderr, "peer: %s\n", error.message ?: strerror(-r));
+        while (peer.n_held > 0)
+                call_drop(peer.held[--peer.n_held]);
         authorizer_free(authorizer);
         tree_free(peer.tree);
+        while (peer.objects) {
+                TestObject *model = peer.objects;
+
+                peer.objects = model->next;
+                free(model);
+        }
         return r;
 }
 

@@ -48,6 +48,8 @@ static int read_flags(const Method *method, sd_bus_message *call, uint32_t *ret_
                                 return -ENOMEM;
                         return error_set(error, ERROR_INVALID_ARGS, "%s knows no flag \"" SHOWN "\"; it knows %s", method->name, word, legal);
                 }
+                if (flags & UINT32_C(1) << i)
+                        return error_set(error, ERROR_INVALID_ARGS, "the flag \"%s\" of %s is given twice", method->flags[i], method->name);
                 flags |= UINT32_C(1) << i;
         }
         if (r < 0)
@@ -117,25 +119,28 @@ static int read_named_arg(const Method *method, const MethodArg *arg, const char
         return sd_bus_message_exit_container(call);
 }
 
-int args_read_named(const Method *method, sd_bus_message *call, void *args, Error *error) {
+int args_read_named(const Method *method, sd_bus_message *call, void *args, uint32_t *ret_given, Error *error) {
+        uint32_t given = 0;
         int r;
 
         r = sd_bus_message_enter_container(call, 'a', "{sv}");
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_enter_container(call, 'e', "sv")) > 0) {
-                const MethodArg *arg = NULL;
                 const char *name;
+                size_t i = 0;
 
                 r = sd_bus_message_read(call, "s", &name);
                 if (r < 0)
                         return r;
-                for (size_t i = 0; i < method->n_args && !arg; i++)
-                        if (strcmp(method->args[i].name, name) == 0)
-                                arg = method->args + i;
-                if (!arg)
+                while (i < method->n_args && strcmp(method->args[i].name, name) != 0)
+                        i++;
+                if (i == method->n_args)
                         return error_set(error, ERROR_INVALID_ARGS, "%s has no argument \"" SHOWN "\"", method->name, name);
-                r = read_named_arg(method, arg, name, call, args, error);
+                if (given & UINT32_C(1) << i)
+                        return error_set(error, ERROR_INVALID_ARGS, "the argument \"%s\" of %s is given twice", method->args[i].name, method->name);
+                given |= UINT32_C(1) << i;
+                r = read_named_arg(method, method->args + i, name, call, args, error);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_exit_container(call);
@@ -144,7 +149,11 @@ int args_read_named(const Method *method, sd_bus_message *call, void *args, Erro
         }
         if (r < 0)
                 return r;
-        return sd_bus_message_exit_container(call);
+        r = sd_bus_message_exit_container(call);
+        if (r < 0)
+                return r;
+        *ret_given = given;
+        return 0;
 }
 
 static int describe_flags(const Method *method, uint32_t flags, int (*add)(void *, const char *, const char *), void *userdata) {
@@ -161,13 +170,15 @@ static int describe_flags(const Method *method, uint32_t flags, int (*add)(void 
         return text ? add(userdata, "flags", text) : -ENOMEM;
 }
 
-int args_describe(const Method *method, const void *args, int (*add)(void *, const char *, const char *), void *userdata) {
+int args_describe(const Method *method, const void *args, uint32_t given, int (*add)(void *, const char *, const char *), void *userdata) {
         for (size_t i = 0; i < method->n_args; i++) {
                 const MethodArg *arg = method->args + i;
                 const void *field = (const char *) args + arg->offset;
                 char text[32];
                 int r;
 
+                if (!(given & UINT32_C(1) << i))
+                        continue;
                 if (method->flags && i + 1 == method->n_args) {
                         r = describe_flags(method, *(const uint32_t *) field, add, userdata);
                         if (r < 0)

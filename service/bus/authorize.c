@@ -22,6 +22,10 @@
 
 #define DETAILS_MAX 16u
 
+/* Calls of one connection that are put aside, whoever it is of: before the bus has
+ * said that, there is no other limit. */
+#define QUESTIONS_OF_SENDER_MAX 64u
+
 typedef enum QuestionState {
         QUESTION_USER,          /* who is the caller? */
         QUESTION_POLKIT,        /* may it? */
@@ -232,19 +236,44 @@ static int ask_polkit(Question *question) {
         return r;
 }
 
+/* Questions that are with polkit, of one user; of all for UINT32_MAX. */
 static size_t questions_of(const Authorizer *authorizer, uint32_t uid) {
         size_t n = 0;
 
         for (const Question *question = authorizer->questions; question; question = question->next)
-                if (question->state != QUESTION_USER && question->uid == uid)
+                if (question->state == QUESTION_POLKIT && (uid == UINT32_MAX || question->uid == uid))
                         n++;
         return n;
 }
 
-static int on_user_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
-        Question *question = userdata;
-        Authorizer *authorizer = question->authorizer;
+static size_t questions_of_sender(const Authorizer *authorizer, const char *sender) {
+        size_t n = 0;
+
+        for (const Question *question = authorizer->questions; question; question = question->next)
+                if (strcmp(sd_bus_message_get_sender(question->call), sender) == 0)
+                        n++;
+        return n;
+}
+
+/* Root was let pass before: nobody can take its place by asking much. */
+static int check_limits(const Question *question, Error *error) {
+        const Authorizer *authorizer = question->authorizer;
         size_t n;
+
+        n = questions_of(authorizer, question->uid);
+        if (n >= authorizer->limits.per_user)
+                return error_set(error, ERROR_RESOURCE_EXHAUSTED, "user %u has %zu questions to polkit open already; at most %" PRIu64 " are allowed",
+                                 question->uid, n, authorizer->limits.per_user);
+        n = questions_of(authorizer, UINT32_MAX);
+        if (n >= authorizer->limits.total)
+                return error_set(error, ERROR_RESOURCE_EXHAUSTED, "%zu questions to polkit are open already; at most %" PRIu64 " are allowed",
+                                 n, authorizer->limits.total);
+        return 0;
+}
+
+static int on_user_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Question *question = userdata;
         int r;
 
         /* The caller left before the bus could tell who it was. */
@@ -260,15 +289,14 @@ static int on_user_answer(sd_bus_message *message, void *userdata, sd_bus_error 
                 return 0;
         }
 
-        n = questions_of(authorizer, question->uid);
-        if (n >= authorizer->limits.per_user) {
-                if (question->can_call) {
-                        (void) sd_bus_reply_method_errorf(question->call, error_code_to_name(ERROR_RESOURCE_EXHAUSTED),
-                                                          "user %u has %zu questions to polkit open already; at most %" PRIu64 " are allowed", question->uid, n, authorizer->limits.per_user);
-                        question_free(question);
-                } else
-                        question_refuse(question, ERROR_RESOURCE_EXHAUSTED,
-                                        "user %u has %zu questions to polkit open already; at most %" PRIu64 " are allowed", question->uid, n, authorizer->limits.per_user);
+        r = check_limits(question, &error);
+        if (r < 0 && question->can_call) {
+                (void) sd_bus_reply_method_errorf(question->call, error_code_to_name(error.code), "%s", error.message);
+                question_free(question);
+                return 0;
+        }
+        if (r < 0) {
+                question_refuse(question, error.code, "%s", error.message);
                 return 0;
         }
 
@@ -295,17 +323,18 @@ static int add_detail(void *userdata, const char *name, const char *value) {
 /* Puts a call aside and asks who it is from. First the match, then the question,
  * and the bus keeps their order: a caller that leaves at any time is either heard
  * to leave or not found. */
-static int question_start(Authorizer *authorizer, const Method *method, Face *face, const void *args, sd_bus_message *call, bool can_call, Error *error) {
+static int question_start(Authorizer *authorizer, const Method *method, Face *face, const void *args, uint32_t given, sd_bus_message *call, bool can_call, Error *error) {
         _cleanup_free_ char *match = NULL;
         const char *sender = sd_bus_message_get_sender(call);
         Question *question;
+        size_t n;
         int r;
 
         if (!sender)
                 return error_set(error, ERROR_ACCESS_DENIED, "the bus does not tell who asks");
-        if (authorizer->n_questions >= authorizer->limits.total)
-                return error_set(error, ERROR_RESOURCE_EXHAUSTED, "%zu questions to polkit are open already; at most %" PRIu64 " are allowed",
-                                 authorizer->n_questions, authorizer->limits.total);
+        n = questions_of_sender(authorizer, sender);
+        if (n >= QUESTIONS_OF_SENDER_MAX)
+                return error_set(error, ERROR_RESOURCE_EXHAUSTED, "%zu calls of %s wait for permission already", n, sender);
 
         question = calloc(1, sizeof *question);
         if (!question)
@@ -328,7 +357,7 @@ static int question_start(Authorizer *authorizer, const Method *method, Face *fa
 
         r = add_detail(question, "verb", method->name);
         if (r >= 0)
-                r = args_describe(method, args, add_detail, question);
+                r = args_describe(method, args, given, add_detail, question);
         if (r >= 0 && asprintf(&match, "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg0='%s',arg2=''", sender) < 0)
                 r = -ENOMEM;
         if (r >= 0)
@@ -355,7 +384,7 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
         while (question && question->call != request->message)
                 question = question->next;
         if (!question) {
-                r = question_start(authorizer, method, face, args, request->message, false, error);
+                r = question_start(authorizer, method, face, args, ARGS_ALL, request->message, false, error);
                 return r < 0 ? r : 0;
         }
 
@@ -364,7 +393,9 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
                 r = error_set(error, question->refusal.code, "%s", question->refusal.message ?: question->action);
                 log_fields(LOG_INFO, LOG_FIELDS("BERTH_ACTION", question->action, "BERTH_OBJECT", object_path(face->object)),
                            "Refused %s on %s: %s", method->name, object_path(face->object), question->refusal.message ?: "");
-        } else if (question->generation != object_generation(face->object))
+        } else if (question->state != QUESTION_ANSWERED || !question->allowed)
+                r = error_set(error, ERROR_ACCESS_DENIED, "%s was not allowed", question->action);
+        else if (question->generation != object_generation(face->object))
                 r = error_set(error, ERROR_UNKNOWN_OBJECT, "%s is not the object any more that the permission was asked for", object_path(face->object));
         else if (strcmp(action, question->action) != 0)
                 r = error_set(error, ERROR_ACCESS_DENIED, "what was allowed is %s, but now it would be %s", question->action, action);
@@ -374,10 +405,10 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
         return r;
 }
 
-int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, sd_bus_message *call, Error *error) {
+int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, uint32_t given, sd_bus_message *call, Error *error) {
         if (!method->action)
                 return sd_bus_reply_method_return(call, "s", "yes");
-        return question_start(authorizer, method, face, args, call, true, error);
+        return question_start(authorizer, method, face, args, given, call, true, error);
 }
 
 size_t authorizer_pending(const Authorizer *authorizer) {

@@ -39,8 +39,9 @@ int authorizer_watch(Authorizer *authorizer, void (*changed)(bool missing, void 
  * ERROR_UNKNOWN_OBJECT if another object took the path since. */
 int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, const void *args, Request *request, Error *error);
 
-/* Answers "call" itself, now or later, with "yes", "challenge" or "no". */
-int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, sd_bus_message *call, Error *error);
+/* Answers "call" itself, now or later, with "yes", "challenge" or "no". Of the
+ * arguments, polkit is told those that are given: bit i is argument i. */
+int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, uint32_t given, sd_bus_message *call, Error *error);
 
 /* How many questions are open. For tests. */
 size_t authorizer_pending(const Authorizer *authorizer);

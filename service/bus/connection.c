@@ -5,18 +5,22 @@
 #include <errno.h>
 #include <string.h>
 
+#define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
+
+/* Opened by hand also where it is the system's, since that is the only way to refuse
+ * descriptors: no method of ours takes any, and each that a caller attaches would stay
+ * open as long as its call is kept, until there are no more and the bus is lost. */
 static int open_address(const char *address, sd_bus **ret) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
-
-        if (!address)
-                return sd_bus_open_system(ret);
 
         r = sd_bus_new(&bus);
         if (r >= 0)
                 r = sd_bus_set_address(bus, address);
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, 1);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, 0);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r < 0)
@@ -29,9 +33,11 @@ int connection_open(const char *address, sd_event *event, Error *error, sd_bus *
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
+        if (!address)
+                address = getenv("DBUS_SYSTEM_BUS_ADDRESS") ?: SYSTEM_BUS;
         r = open_address(address, &bus);
         if (r < 0)
-                return error_set(error, ERROR_BACKEND_FAILED, "cannot connect to %s: %s", address ?: "the system bus", strerror(-r));
+                return error_set(error, ERROR_BACKEND_FAILED, "cannot connect to the bus at %s: %s", address, strerror(-r));
         r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
                 r = sd_bus_set_exit_on_disconnect(bus, 1);

@@ -48,6 +48,7 @@ int manager_can_call(Manager *manager, const ManagerCanCallArgs *args, const Req
         _cleanup_free_ void *asked = NULL;
         const Method *method = NULL;
         Face *face = NULL;
+        uint32_t given;
         int r;
 
         r = find_method(manager, args, &face, &method, error);
@@ -59,10 +60,10 @@ int manager_can_call(Manager *manager, const ManagerCanCallArgs *args, const Req
                 return -ENOMEM;
         r = sd_bus_message_skip(request->message, "oss");
         if (r >= 0)
-                r = args_read_named(method, request->message, asked, error);
+                r = args_read_named(method, request->message, asked, &given, error);
         if (r < 0)
                 return r;
-        return authorizer_can_call(tree_authorizer(manager->tree), method, face, asked, request->message, error);
+        return authorizer_can_call(tree_authorizer(manager->tree), method, face, asked, given, request->message, error);
 }
 
 int manager_get_capabilities_xml(Manager *manager, const Request *request, Error *error) {

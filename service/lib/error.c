@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "text.h"
+
 static const int errno_of_code[_ERROR_CODE_MAX] = {
         [ERROR_INVALID_ARGS] = EINVAL,
         [ERROR_ACCESS_DENIED] = EACCES,
@@ -48,6 +50,7 @@ int error_set(Error *error, ErrorCode code, const char *format, ...) {
                 error->message = r < 0 ? NULL : message;
                 if (r < 0)
                         return -ENOMEM;
+                text_make_printable(message);
         }
 
         return -errno_of_code[code];

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 const char *severity_to_string(Severity severity) {
         switch (severity) {
         case SEVERITY_WARNS:
@@ -23,46 +25,6 @@ void findings_clear(Findings *findings) {
         }
         free(findings->items);
         *findings = (Findings) {};
-}
-
-/* How many bytes the UTF-8 character at "p" has; 0 if there is none, or one that
- * would do something to a terminal. */
-static size_t character_length(const unsigned char *p) {
-        static const struct { unsigned char first, last, low, high; size_t length; } forms[] = {
-                { 0x20, 0x7e, 0, 0, 1 },
-                { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-                { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-                { 0xe1, 0xec, 0x80, 0xbf, 3 },
-                { 0xed, 0xed, 0x80, 0x9f, 3 },
-                { 0xee, 0xef, 0x80, 0xbf, 3 },
-                { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-                { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-                { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
-                if (p[0] < forms[i].first || p[0] > forms[i].last)
-                        continue;
-                if (forms[i].length > 1 && (p[1] < forms[i].low || p[1] > forms[i].high))
-                        return 0;
-                for (size_t j = 2; j < forms[i].length; j++)
-                        if ((p[j] & 0xc0) != 0x80)
-                                return 0;
-                return forms[i].length;
-        }
-        return 0;
-}
-
-/* A finding may quote a file, and a bus closes the connection of who sends it
- * other text than UTF-8. */
-static void make_printable(char *text) {
-        for (char *p = text; *p;) {
-                size_t n = character_length((const unsigned char *) p);
-
-                if (n == 0)
-                        *p = '?';
-                p += n > 0 ? n : 1;
-        }
 }
 
 void findings_add(Findings *findings, const char *code, Severity severity, const char *remedy,
@@ -90,8 +52,8 @@ void findings_add(Findings *findings, const char *code, Severity severity, const
                 findings->items = items;
         if (!about || !items)
                 return;
-        make_printable(about);
-        make_printable(message);
+        text_make_printable(about);
+        text_make_printable(message);
 
         items[findings->n_items++] = (Finding) {
                 .code = code,

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Puts "?" for each byte that is no part of a character of UTF-8, or would do
+ * something to a terminal. What we tell may quote a file, or a caller's word that was
+ * cut short; and a bus does not carry other text than UTF-8. */
+void text_make_printable(char *text);

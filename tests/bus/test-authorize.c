@@ -95,6 +95,8 @@ static void can_call_says_what_would_happen(void) {
                 { NULL, "AllocPages", "{}", "yes" },
                 { ALLOWED_USER, "AllocPages", "{'cell': <uint32 0>}", "yes" },
                 { ALLOWED_USER, "AllocPages", "{'cell': <uint32 1>}", "no" },
+                /* An argument that is not given is not 0. */
+                { ALLOWED_USER, "AllocPages", "{}", "no" },
                 { ALLOWED_USER, "AllocPages", "{'cell': <uint32 0>, 'flags': <['set']>}", "yes" },
                 { REFUSED_USER, "AllocPages", "{}", "no" },
                 { REFUSED_USER, "GetFreeMemory", "{}", "yes" },

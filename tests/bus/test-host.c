@@ -5,6 +5,8 @@
 
 #include "harness.h"
 
+#include <gio/gunixfdlist.h>
+
 #include <signal.h>
 #include <string.h>
 
@@ -69,6 +71,9 @@ static void bad_input_gets_named_errors(void) {
                 { HOST_PATH, CELLS, "GetFreeMemory", "(uint32 2, uint32 0)", "org.berth1.Error.NoSuchCell", { "2", "0-1" } },
                 { HOST_PATH, CELLS, "GetFreePages", "(uint32 4294967295, uint32 4294967295)", "org.berth1.Error.NoSuchCell", { "4294967295", "0-1" } },
                 { HOST_PATH, TOPOLOGY, "GetXml", "(['nestled'],)", "org.freedesktop.DBus.Error.InvalidArgs", { "nestled", "nested" } },
+                { HOST_PATH, TOPOLOGY, "GetXml", "(['nested', 'nested'],)", "org.freedesktop.DBus.Error.InvalidArgs", { "nested", "twice" } },
+                /* 63 letters, and one of two bytes that a cut at 64 would halve. */
+                { HOST_PATH, TOPOLOGY, "GetXml", "(['xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u00e9'],)", "org.freedesktop.DBus.Error.InvalidArgs", { "xxx?", "nested" } },
                 { HOST_PATH, TOPOLOGY, "GetXml", "([''],)", "org.freedesktop.DBus.Error.InvalidArgs", { "\"\"", "nested" } },
                 { HOST_PATH, CELLS, "AllocPages", "(uint32 2, uint64 2097152, uint64 1, @as [])", "org.berth1.Error.NoSuchCell", { "2", "0-1" } },
                 { HOST_PATH, CELLS, "AllocPages", "(uint32 0, uint64 4096, uint64 1, @as [])", "org.freedesktop.DBus.Error.InvalidArgs", { "4096", "2097152" } },
@@ -110,6 +115,21 @@ static void ten_megabytes_of_flag_are_refused_shortly(void) {
         g_variant_unref(call(service->bus, HOST_PATH, TOPOLOGY, "ListCpus", NULL, "(aa{sv})"));
 }
 
+/* The bus itself refuses them, since we do not take any. */
+static void descriptors_are_not_taken(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(GUnixFDList) list = g_unix_fd_list_new();
+        g_autoptr(GVariant) reply = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(g_unix_fd_list_append(list, 0, &error), ==, 0);
+        g_assert_no_error(error);
+        reply = g_dbus_connection_call_with_unix_fd_list_sync(service->bus, BUS_NAME, HOST_PATH, TOPOLOGY, "ListCpus", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, 60000, list, NULL, NULL, &error);
+        g_assert_null(reply);
+        g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_NOT_SUPPORTED);
+        g_variant_unref(call(service->bus, HOST_PATH, TOPOLOGY, "ListCpus", NULL, "(aa{sv})"));
+}
+
 static void cpu_that_goes_is_one_signal_on_each_object(void) {
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
         g_autoptr(Signals) signals = signals_record(service->bus);
@@ -148,6 +168,8 @@ static void cell_that_goes_and_comes_is_an_object(void) {
         service_signal(service, SIGHUP);
         text = signals_wait(signals, "InterfacesAdded");
         assert_says(text, PARTS("'" CELL_PATH "1'", "'" CELL "'", "'Cpus': <'2-3'>", "'Distances': <{uint32 0: uint32 21, 1: 10}>"));
+        signals_wait(signals, "('" CELLS "', {'Count': <uint32 1>}");
+        signals_wait(signals, "('" CELLS "', {'Count': <uint32 2>}");
         g_assert_cmpuint(signals_count(signals, "InterfacesAdded"), ==, 1);
         g_assert_cmpuint(signals_count(signals, "InterfacesRemoved"), ==, 1);
 }
@@ -204,6 +226,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/host/answers-are-those-of-the-files", answers_are_those_of_the_files);
         g_test_add_func("/host/bad-input-gets-named-errors", bad_input_gets_named_errors);
         g_test_add_func("/host/ten-megabytes-of-flag-are-refused-shortly", ten_megabytes_of_flag_are_refused_shortly);
+        g_test_add_func("/host/descriptors-are-not-taken", descriptors_are_not_taken);
         g_test_add_func("/host/cpu-that-goes-is-one-signal-on-each-object", cpu_that_goes_is_one_signal_on_each_object);
         g_test_add_func("/host/cell-that-goes-and-comes-is-an-object", cell_that_goes_and_comes_is_an_object);
         g_test_add_func("/host/host-that-stays-is-no-signal", host_that_stays_is_no_signal);

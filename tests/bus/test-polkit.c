@@ -207,11 +207,51 @@ static void questions_of_all_are_limited(void) {
         polkit_script_wait(polkit, 3);
         ask(&more, other, 0, G_DBUS_CALL_FLAGS_NONE);
         expect(&more, "org.berth1.Error.ResourceExhausted", PARTS("3"));
+        /* No place is root's that a user could take. */
+        ask(&more, service->bus, 1, G_DBUS_CALL_FLAGS_NONE);
+        expect(&more, NULL, NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(asked); i++) {
                 polkit_script_answer(polkit, FALSE, TRUE);
                 expect(asked + i, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", NULL);
         }
         assert_untouched(service);
+}
+
+/* Before the bus has said whose they are, calls are put aside; never so many that
+ * another's, root's first of all, is refused for it. */
+static void flood_of_one_refuses_no_other(void) {
+        g_autoptr(PolkitScript) polkit = polkit_script_new();
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        Asked *asked = g_new0(Asked, 300), root[20];
+        GDBusConnection *users[3];
+
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                users[i] = bus_connect(ALLOWED_USER);
+        for (size_t i = 0; i < 300; i++) {
+                ask(asked + i, users[i % G_N_ELEMENTS(users)], 0, G_DBUS_CALL_FLAGS_NONE);
+                if (i % 15 == 0)
+                        ask(root + i / 15, service->bus, 1, G_DBUS_CALL_FLAGS_NONE);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(root); i++) {
+                g_autoptr(GVariant) reply = NULL;
+                g_autoptr(GError) error = NULL;
+
+                wait_until(is_answered, root + i);
+                reply = g_dbus_connection_call_finish(service->bus, root[i].result, &error);
+                g_clear_object(&root[i].result);
+                /* One change of pages at a time: that is the model's word. */
+                if (error)
+                        assert_says(error->message, PARTS("org.berth1.Error.Busy"));
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                g_dbus_connection_close_sync(users[i], NULL, NULL);
+        for (size_t i = 0; i < 300; i++) {
+                wait_until(is_answered, asked + i);
+                g_clear_object(&asked[i].result);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                g_object_unref(users[i]);
+        g_free(asked);
 }
 
 static void polkit_that_dies_is_a_refusal(void) {
@@ -273,6 +313,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/polkit/caller-that-leaves-is-forgotten", caller_that_leaves_is_forgotten);
         g_test_add_func("/polkit/questions-of-one-user-are-limited", questions_of_one_user_are_limited);
         g_test_add_func("/polkit/questions-of-all-are-limited", questions_of_all_are_limited);
+        g_test_add_func("/polkit/flood-of-one-refuses-no-other", flood_of_one_refuses_no_other);
         g_test_add_func("/polkit/polkit-that-dies-is-a-refusal", polkit_that_dies_is_a_refusal);
         g_test_add_func("/polkit/arguments-are-checked-again-after-the-answer", arguments_are_checked_again_after_the_answer);
         g_test_add_func("/polkit/silent-polkit-is-a-refusal-in-time", silent_polkit_is_a_refusal_in_time);

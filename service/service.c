@@ -95,7 +95,11 @@ static int on_workers(sd_event_source *source, int fd, uint32_t revents, void *u
         return 0;
 }
 
-/* Reads settings and host anew. systemd waits for READY=1. */
+static void on_reloaded(void *userdata) {
+        (void) sd_notify(0, "READY=1");
+}
+
+/* Reads settings and host anew, and tells systemd when that is done. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Service *service = userdata;
         AuthorizerLimits limits;
@@ -105,9 +109,9 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         limits = authorizer_limits(&service->config);
         authorizer_set_limits(service->authorizer, &limits);
         host_set_coalesce(service->host, service->config.coalesce_usec);
-        host_refresh(service->host);
         service_update_warnings(service);
-        (void) sd_notify(0, "READY=1");
+        if (host_refresh_then(service->host, on_reloaded, NULL) < 0)
+                on_reloaded(NULL);
         return 0;
 }
 
@@ -164,8 +168,7 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
                 r = host_new(service->event, service->workers, options->root, service->config.coalesce_usec, error, &service->host);
         if (r < 0)
                 return r;
-        /* Heard from before the first client is, so that nothing falls between. */
-        r = host_watch(service->host);
+        r = host_watch_error(service->host);
         if (r < 0)
                 log_warning("The kernel's notifications cannot be heard, so changes of the host are seen at SIGHUP only: %s", strerror(-r));
 
@@ -209,11 +212,14 @@ int service_run(Service *service) {
         return r;
 }
 
-/* Jobs first, since they come back to models; then what shows models, then these. */
+/* Jobs first, since they come back to models, and with them the calls that wait for
+ * one; then what shows models, then these. */
 Service *service_free(Service *service) {
         if (!service)
                 return NULL;
         workers_free(service->workers);
+        if (service->host)
+                host_stop(service->host);
         host_faces_free(service->host_faces);
         manager_unpublish(&service->manager);
         authorizer_free(service->authorizer);

@@ -391,7 +391,9 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
         action = method->choose_action ? method->choose_action(face->model, args) : method->action;
         if (question->refusal.code != ERROR_NONE) {
                 r = error_set(error, question->refusal.code, "%s", question->refusal.message ?: question->action);
-                log_fields(LOG_INFO, LOG_FIELDS("BERTH_ACTION", question->action, "BERTH_OBJECT", object_path(face->object)),
+                /* Who asks too much must not fill the journal by it. */
+                log_fields(question->refusal.code == ERROR_RESOURCE_EXHAUSTED ? LOG_DEBUG : LOG_INFO,
+                           LOG_FIELDS("BERTH_ACTION", question->action, "BERTH_OBJECT", object_path(face->object)),
                            "Refused %s on %s: %s", method->name, object_path(face->object), question->refusal.message ?: "");
         } else if (question->state != QUESTION_ANSWERED || !question->allowed)
                 r = error_set(error, ERROR_ACCESS_DENIED, "%s was not allowed", question->action);

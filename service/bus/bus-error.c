@@ -45,6 +45,8 @@ int bus_error_finish(int result, const Error *error, sd_bus_error *ret_error) {
                 return result;
         if (result == -ENOMEM)
                 return sd_bus_error_set(ret_error, names[ERROR_NO_MEMORY], "there is not enough memory");
+        if (result == -EFBIG)
+                return sd_bus_error_set(ret_error, names[ERROR_RESOURCE_EXHAUSTED], "the answer would be too large for a bus");
         if (result == -EBADMSG || result == -ENXIO)
                 return sd_bus_error_set(ret_error, names[ERROR_INVALID_ARGS], "the arguments are not of the method's signature");
         return sd_bus_error_setf(ret_error, names[ERROR_BACKEND_FAILED], "%s", strerror(-result));

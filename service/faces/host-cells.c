@@ -115,6 +115,12 @@ static void on_allocated(int result, uint64_t total, void *userdata) {
         _cleanup_error_ Error error = {};
         char uid[16];
 
+        if (result == -ECANCELED || result == -EINTR) {
+                (void) error_set(&error, ERROR_BACKEND_FAILED, "the service is stopping; the %" PRIu64 " KiB pages of cell %u may have changed in part",
+                                 allocation->page_size >> 10, allocation->cell);
+                call_fail(allocation->call, result, &error);
+                return;
+        }
         if (result < 0) {
                 (void) error_set(&error, ERROR_BACKEND_FAILED, "the kernel refused to change the %" PRIu64 " KiB pages of cell %u: %s",
                                  allocation->page_size >> 10, allocation->cell, strerror(-result));

@@ -87,12 +87,11 @@ static uint32_t read_cell(int device_fd) {
 int devices_list(const HostCell *cell, PciDevice **ret_devices, size_t *ret_n_devices) {
         bool only = cell->host->n_cells == 1;
         _cleanup_closedir_ DIR *dir = NULL;
-        _cleanup_close_ int bus_fd = -1;
         PciDevice *devices = NULL;
         sd_hwdb *hwdb = NULL;
         struct dirent *entry;
         size_t n = 0;
-        int r = 0;
+        int bus_fd, r = 0;
 
         bus_fd = sysfs_open_dir(cell->host->root_fd, PCI_FOLDER);
         if (bus_fd < 0) {
@@ -100,9 +99,12 @@ int devices_list(const HostCell *cell, PciDevice **ret_devices, size_t *ret_n_de
                 *ret_n_devices = 0;
                 return bus_fd == -ENOENT ? 0 : bus_fd;
         }
-        dir = fdopendir(fcntl(bus_fd, F_DUPFD_CLOEXEC, 3));
-        if (!dir)
-                return -errno;
+        dir = fdopendir(bus_fd);
+        if (!dir) {
+                r = -errno;
+                (void) close(bus_fd);
+                return r;
+        }
         if (sd_hwdb_new(&hwdb) < 0)
                 hwdb = NULL;
 

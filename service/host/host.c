@@ -9,15 +9,28 @@
 #include <sys/stat.h>
 
 #include "lib/beneath.h"
+#include "lib/log.h"
 #include "meminfo.h"
 #include "topology-reader.h"
 #include "uevent.h"
+
+/* Somebody who wants to know when the model has seen what is there now. */
+typedef struct Waiter Waiter;
+
+struct Waiter {
+        Waiter *next;
+        void (*done)(void *userdata);
+        void *userdata;
+};
 
 /* How a re-reading is brought about: a notification arms the timer, the timer
  * starts a job, the job's end compares. Notifications that come while the timer
  * runs are for nothing; one that comes while the job runs arms the timer again
  * at its end. So any storm costs one reading in each period, and the last state
- * is always read. */
+ * is always read.
+ *
+ * Who waits for a reading waits for one that started after it asked: the one that
+ * runs may have passed the file already. */
 struct HostWatch {
         UeventMonitor *uevents;
         sd_event_source *timer;
@@ -26,6 +39,9 @@ struct HostWatch {
         bool armed;
         bool reading;
         bool again;
+        Waiter *waiting;                /* for the next reading */
+        Waiter *served;                 /* by the one that runs */
+        int watch_error;
 };
 
 /* One re-reading on its way. It owns a descriptor, since the host may be freed
@@ -171,16 +187,18 @@ static int host_replace(Host *host, Topology *taken) {
         int r;
 
         change = topology_diff(host->topology, topology);
+        if (change & TOPOLOGY_CHANGE_CELLS) {
+                r = host_sync_cells(host, topology);
+                if (r < 0)
+                        return r;
+        }
+        /* The files of a cell that went and came since are others, though nothing
+         * differs. */
+        for (size_t i = 0; i < host->n_cells; i++)
+                host_cell_open(host->cells[i], topology->numa);
         if (change == 0)
                 return 0;
 
-        r = host_sync_cells(host, topology);
-        if (r < 0)
-                return r;
-        /* Cell 0 may stay while its files do not: the only cell's are others. */
-        if (topology->numa != host->topology->numa)
-                for (size_t i = 0; i < host->n_cells; i++)
-                        host_cell_open(host->cells[i], topology->numa);
         before = host->topology;
         host->topology = TAKE_PTR(topology);
         host->generation++;
@@ -204,6 +222,18 @@ static int host_replace(Host *host, Topology *taken) {
         return 0;
 }
 
+/* Has the timer go off after so long; one that is set for later is brought forward. */
+static void host_arm(Host *host, uint64_t usec) {
+        struct HostWatch *watch = host->watch;
+        uint64_t now;
+
+        if (sd_event_now(host->event, CLOCK_MONOTONIC, &now) < 0 ||
+            sd_event_source_set_time(watch->timer, now + usec) < 0 ||
+            sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT) < 0)
+                return;
+        watch->armed = true;
+}
+
 static void reading_run(void *data) {
         Reading *reading = data;
 
@@ -219,64 +249,108 @@ static void reading_free(Reading *reading) {
 
 DEFINE_CLEANUP(Reading *, reading_free)
 
-static void reading_done(void *data, bool cancelled) {
-        _cleanup_(reading_freep) Reading *reading = data;
-        Host *host = reading->host;
+static void serve(Waiter **waiters) {
+        while (*waiters) {
+                _cleanup_free_ Waiter *waiter = *waiters;
 
-        if (cancelled || !host)
-                return;
-
-        host->watch->reading = false;
-        host->watch->n_readings++;
-        /* A machine that cannot be read for a moment keeps its last description. */
-        if (reading->result >= 0)
-                (void) host_replace(host, TAKE_PTR(reading->topology));
-        if (host->watch->again) {
-                host->watch->again = false;
-                host_refresh(host);
+                *waiters = waiter->next;
+                waiter->done(waiter->userdata);
         }
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+/* Starts what was asked for since the last reading started, if anything was. */
+static void arm_again(Host *host) {
+        if (host->watch->waiting)
+                host_arm(host, 0);
+        else if (host->watch->again)
+                host_arm(host, host->watch->coalesce_usec);
+        host->watch->again = false;
+}
+
+static void reading_done(void *data, bool cancelled) {
+        _cleanup_(reading_freep) Reading *reading = data;
+        Host *host = reading->host;
+        int r = reading->result;
+
+        host->watch->reading = false;
+        if (!cancelled) {
+                host->watch->n_readings++;
+                if (r >= 0)
+                        r = host_replace(host, TAKE_PTR(reading->topology));
+                if (r < 0)
+                        log_warning("The host cannot be read now, and is shown as it was: %s", strerror(-r));
+        }
+        serve(&host->watch->served);
+        if (!cancelled)
+                arm_again(host);
+}
+
+static int start_reading(Host *host) {
         _cleanup_(reading_freep) Reading *reading = NULL;
-        Host *host = userdata;
         int r;
 
-        host->watch->armed = false;
         reading = malloc(sizeof *reading);
         if (!reading)
-                return 0;
+                return -ENOMEM;
         *reading = (Reading) {
                 .host = host,
                 .root_fd = fcntl(host->root_fd, F_DUPFD_CLOEXEC, 3),
                 .base_page_bytes = host->identity.base_page_bytes,
         };
         if (reading->root_fd < 0)
-                return 0;
+                return -errno;
 
         r = workers_submit(host->workers, reading_run, reading_done, reading);
-        if (r >= 0) {
-                host->watch->reading = true;
-                (void) TAKE_PTR(reading);
+        if (r < 0)
+                return r;
+        (void) TAKE_PTR(reading);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Host *host = userdata;
+        struct HostWatch *watch = host->watch;
+        int r;
+
+        watch->armed = false;
+        r = start_reading(host);
+        if (r < 0) {
+                log_warning("The host cannot be read now, and is shown as it was: %s", strerror(-r));
+                serve(&watch->waiting);
+                return 0;
         }
+        watch->reading = true;
+        watch->served = TAKE_PTR(watch->waiting);
         return 0;
 }
 
 void host_refresh(Host *host) {
         struct HostWatch *watch = host->watch;
-        uint64_t now;
 
-        if (watch->reading) {
+        if (watch->reading)
                 watch->again = true;
-                return;
-        }
-        if (watch->armed)
-                return;
-        if (sd_event_now(host->event, CLOCK_MONOTONIC, &now) < 0 ||
-            sd_event_source_set_time(watch->timer, now + watch->coalesce_usec) < 0 ||
-            sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT) < 0)
-                return;
-        watch->armed = true;
+        else if (!watch->armed)
+                host_arm(host, watch->coalesce_usec);
+}
+
+int host_refresh_then(Host *host, void (*done)(void *), void *userdata) {
+        struct HostWatch *watch = host->watch;
+        Waiter *waiter;
+
+        waiter = malloc(sizeof *waiter);
+        if (!waiter)
+                return -ENOMEM;
+        *waiter = (Waiter) { .next = watch->waiting, .done = done, .userdata = userdata };
+        watch->waiting = waiter;
+        if (!watch->reading)
+                host_arm(host, 0);
+        return 0;
+}
+
+void host_stop(Host *host) {
+        (void) sd_event_source_set_enabled(host->watch->timer, SD_EVENT_OFF);
+        serve(&host->watch->served);
+        serve(&host->watch->waiting);
 }
 
 bool host_is_refreshing(const Host *host) {
@@ -295,10 +369,8 @@ static void on_uevent(void *userdata) {
         host_refresh(userdata);
 }
 
-int host_watch(Host *host) {
-        if (!host->live)
-                return 0;
-        return uevent_monitor_new(host->event, on_uevent, host, &host->watch->uevents);
+int host_watch_error(const Host *host) {
+        return host->watch->watch_error;
 }
 
 static bool is_live_root(int root_fd) {
@@ -331,6 +403,10 @@ int host_new(sd_event *event, Workers *workers, const char *root, uint64_t coale
                 return r;
         (void) sd_event_source_set_enabled(host->watch->timer, SD_EVENT_OFF);
         (void) sd_event_source_set_description(host->watch->timer, "host-refresh");
+
+        /* Heard before it is read, so that nothing falls between. */
+        if (host->live)
+                host->watch->watch_error = uevent_monitor_new(event, on_uevent, host, &host->watch->uevents);
 
         r = identity_read(host->root_fd, host->live, &host->identity);
         if (r < 0)

@@ -65,12 +65,19 @@ DEFINE_CLEANUP(Host *, host_free)
 /* Calls cell_added for each cell that is there, and the others from now on. */
 void host_listen(Host *host, const HostListener *listener, void *userdata);
 
-/* Follows the kernel's notifications; does nothing where the root is not live.
- * Returns a negative errno if they cannot be heard. */
-int host_watch(Host *host);
+/* A live host follows the kernel's notifications. 0, or why they cannot be heard. */
+int host_watch_error(const Host *host);
 
 /* Reads the machine again soon, as a notification would. */
 void host_refresh(Host *host);
+
+/* Reads the machine again at once, and calls "done" when the model has seen it (or it
+ * could not be read, which is logged). Returns -ENOMEM. */
+int host_refresh_then(Host *host, void (*done)(void *userdata), void *userdata);
+
+/* Starts no reading any more; who waits for one is told now. For the time between the
+ * workers' end and host_free(). */
+void host_stop(Host *host);
 
 /* Whether host_refresh() was asked for and has not been done. For tests. */
 bool host_is_refreshing(const Host *host);

@@ -145,12 +145,21 @@ static void alloc_run(void *data) {
                 alloc->result = sysfs_read_u64(alloc->dir_fd, alloc->path, &alloc->total);
 }
 
-static void alloc_done(void *data, bool cancelled) {
+/* The model has seen it: an answer and the state never come from different truths. */
+static void alloc_seen(void *data) {
         _cleanup_(alloc_freep) Alloc *alloc = data;
 
         alloc->host->pages_busy = false;
-        alloc->done(cancelled ? -ECANCELED : alloc->result, alloc->total, alloc->userdata);
-        host_refresh(alloc->host);
+        alloc->done(alloc->result, alloc->total, alloc->userdata);
+}
+
+static void alloc_done(void *data, bool cancelled) {
+        Alloc *alloc = data;
+
+        if (cancelled)
+                alloc->result = -ECANCELED;
+        if (cancelled || host_refresh_then(alloc->host, alloc_seen, alloc) < 0)
+                alloc_seen(alloc);
 }
 
 int pages_alloc(HostCell *cell, uint64_t size_bytes, uint64_t count, bool add,

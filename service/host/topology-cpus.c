@@ -16,6 +16,9 @@
 
 #define PATH_BYTES 96
 
+/* More threads than any core has; a longer list is taken for nonsense. */
+#define SIBLINGS_MAX 64u
+
 /* Which socket a CPU is in. "first" is the lowest CPU of its socket where that has
  * no number. */
 typedef struct SocketKey {
@@ -193,6 +196,12 @@ static int read_siblings(TopologyReader *reader, Cpu *cpu) {
         r = read_set(reader, cpu->id, "core_cpus", "thread_siblings", &all);
         if (r < 0 || cpuset_is_empty(&all))
                 return r;
+        if (cpuset_count(&all) > SIBLINGS_MAX) {
+                char path[PATH_BYTES + sizeof CPU_FOLDER];
+
+                snprintf(path, sizeof path, CPU_FOLDER "/cpu%u/topology", cpu->id);
+                return topology_tolerate(reader, path, -EINVAL);
+        }
         snprintf(subject, sizeof subject, "cpu%u", cpu->id);
         r = restrict_to(reader, &all, &reader->topology->present, subject, "its core");
         if (r < 0)

@@ -103,7 +103,8 @@ static void write_memory_caches(XmlWriter *writer, const Cell *cell) {
         }
 }
 
-static int write_cell(XmlWriter *writer, const Topology *topology, const Cell *cell) {
+/* With "cpus" of its CPUs. */
+static int write_cell(XmlWriter *writer, const Topology *topology, const Cell *cell, const CpuSet *cpus) {
         int r;
 
         xml_open(writer, "cell");
@@ -126,7 +127,7 @@ static int write_cell(XmlWriter *writer, const Topology *topology, const Cell *c
                 xml_close(writer);
         }
         write_memory_caches(writer, cell);
-        r = write_cpus(writer, topology, &cell->cpus);
+        r = write_cpus(writer, topology, cpus);
         xml_close(writer);
         return r;
 }
@@ -174,35 +175,62 @@ static void write_interconnects(XmlWriter *writer, const Topology *topology) {
                 xml_close(writer);
 }
 
-static bool cell_touches_socket(const Topology *topology, const Cell *cell, const Cpu *of) {
-        CPUSET_FOREACH(id, &cell->cpus)
-                if (topology_find_cpu(topology, id)->package == of->package)
-                        return true;
-        return false;
+/* The CPUs of each socket, by our own numbers of these. */
+typedef struct SocketCpus {
+        CpuSet *sets;
+        size_t n;
+} SocketCpus;
+
+static void socket_cpus_clear(SocketCpus *sockets) {
+        for (size_t i = 0; i < sockets->n; i++)
+                cpuset_clear(sockets->sets + i);
+        free(sockets->sets);
 }
 
-/* Socket by socket, each with the cells that it has a CPU in; cells without CPUs
- * after them. */
+static int socket_cpus_collect(const Topology *topology, SocketCpus *ret) {
+        _cleanup_(socket_cpus_clear) SocketCpus sockets = {};
+
+        sockets.sets = calloc(topology->n_sockets, sizeof *sockets.sets);
+        if (!sockets.sets)
+                return -ENOMEM;
+        sockets.n = topology->n_sockets;
+        for (size_t i = 0; i < topology->n_cpus; i++) {
+                int r;
+
+                if (!topology->cpus[i].online)
+                        continue;
+                r = cpuset_add(sockets.sets + topology->cpus[i].package, topology->cpus[i].id);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE(sockets);
+        return 0;
+}
+
+/* Socket by socket, each with the cells that it has a CPU in, and in them those CPUs;
+ * cells without CPUs after them. */
 static int write_nested(XmlWriter *writer, const Topology *topology) {
+        _cleanup_(socket_cpus_clear) SocketCpus sockets = {};
         int r;
 
-        for (uint32_t package = 0; package < topology->n_sockets; package++) {
-                const Cpu *first = NULL;
+        r = socket_cpus_collect(topology, &sockets);
+        if (r < 0)
+                return r;
 
-                for (size_t i = 0; i < topology->n_cpus && !first; i++)
-                        if (topology->cpus[i].online && topology->cpus[i].package == package)
-                                first = topology->cpus + i;
-                if (!first)
-                        continue;
+        for (size_t socket = 0; socket < sockets.n; socket++) {
+                const Cpu *first = ASSERT_PTR(topology_find_cpu(topology, sockets.sets[socket].ranges[0].first));
 
                 xml_open(writer, "socket");
                 write_id(writer, "id", first->socket);
                 write_id(writer, "book_id", first->book);
                 write_id(writer, "drawer_id", first->drawer);
                 for (size_t i = 0; i < topology->n_cells; i++) {
-                        if (!cell_touches_socket(topology, topology->cells + i, first))
-                                continue;
-                        r = write_cell(writer, topology, topology->cells + i);
+                        _cleanup_cpuset_ CpuSet cpus = {};
+
+                        r = cpuset_and(&topology->cells[i].cpus, sockets.sets + socket, &cpus);
+                        if (r >= 0 && !cpuset_is_empty(&cpus))
+                                r = write_cell(writer, topology, topology->cells + i, &cpus);
                         if (r < 0)
                                 return r;
                 }
@@ -212,7 +240,7 @@ static int write_nested(XmlWriter *writer, const Topology *topology) {
         for (size_t i = 0; i < topology->n_cells; i++) {
                 if (!cpuset_is_empty(&topology->cells[i].cpus))
                         continue;
-                r = write_cell(writer, topology, topology->cells + i);
+                r = write_cell(writer, topology, topology->cells + i, &topology->cells[i].cpus);
                 if (r < 0)
                         return r;
         }
@@ -229,7 +257,7 @@ static int write_topology(XmlWriter *writer, const Topology *topology, bool nest
                 r = write_nested(writer, topology);
         else
                 for (size_t i = 0; i < topology->n_cells && r >= 0; i++)
-                        r = write_cell(writer, topology, topology->cells + i);
+                        r = write_cell(writer, topology, topology->cells + i, &topology->cells[i].cpus);
         xml_close(writer);
         write_interconnects(writer, topology);
         xml_close(writer);

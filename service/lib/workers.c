@@ -7,6 +7,13 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <time.h>
+
+/* Interrupts what a worker is at; it does nothing else. */
+#define WAKE_SIGNAL SIGUSR1
+
+static void on_wake(int signal) {
+}
 
 typedef struct Job Job;
 
@@ -94,9 +101,27 @@ int workers_new(Workers **ret) {
         }
         pthread_mutex_init(&workers->lock, NULL);
         pthread_cond_init(&workers->wake, NULL);
+        (void) sigaction(WAKE_SIGNAL, &(struct sigaction) { .sa_handler = on_wake }, NULL);
 
         *ret = workers;
         return 0;
+}
+
+/* A job may be in a system call that takes long, and some end early at a signal: the
+ * kernel's search for huge pages does. One that comes just before the call is lost,
+ * so it is sent again. */
+static void worker_join(pthread_t thread) {
+        for (;;) {
+                struct timespec until;
+
+                (void) pthread_kill(thread, WAKE_SIGNAL);
+                (void) clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_nsec += 100 * 1000 * 1000;
+                until.tv_sec += until.tv_nsec / 1000000000;
+                until.tv_nsec %= 1000000000;
+                if (pthread_timedjoin_np(thread, NULL, &until) != ETIMEDOUT)
+                        return;
+        }
 }
 
 Workers *workers_free(Workers *workers) {
@@ -110,7 +135,7 @@ Workers *workers_free(Workers *workers) {
         pthread_cond_broadcast(&workers->wake);
         pthread_mutex_unlock(&workers->lock);
         for (size_t i = 0; i < workers->n_threads; i++)
-                (void) pthread_join(workers->threads[i], NULL);
+                worker_join(workers->threads[i]);
 
         workers_dispatch(workers);
         while ((job = queue_pop(&workers->waiting))) {
@@ -146,7 +171,7 @@ void workers_dispatch(Workers *workers) {
         }
 }
 
-/* Signals are the loop's: a thread of ours takes none. Its stack is small: a job
+/* Signals are the loop's: a thread of ours takes none but the one that is for it. Its stack is small: a job
  * calls little, and what it reads is on the heap. */
 static int workers_add_thread(Workers *workers) {
         sigset_t all, before;
@@ -156,6 +181,7 @@ static int workers_add_thread(Workers *workers) {
         pthread_attr_init(&attr);
         (void) pthread_attr_setstacksize(&attr, 256 * 1024);
         sigfillset(&all);
+        sigdelset(&all, WAKE_SIGNAL);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         r = pthread_create(workers->threads + workers->n_threads, &attr, worker_main, workers);
         pthread_sigmask(SIG_SETMASK, &before, NULL);

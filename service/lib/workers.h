@@ -17,7 +17,8 @@ typedef struct Workers Workers;
 
 int workers_new(Workers **ret);
 
-/* Waits for the jobs that are running, forgets those that are not (their "done"
+/* Interrupts the jobs that are running (SIGUSR1: a system call may end with EINTR) and
+ * waits for them, forgets those that are not (their "done"
  * is called with cancelled true), and ends the threads. */
 Workers *workers_free(Workers *workers);
 DEFINE_CLEANUP(Workers *, workers_free)

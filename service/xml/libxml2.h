@@ -11,6 +11,7 @@
         X(xmlBufferContent)                     \
         X(xmlBufferCreate)                      \
         X(xmlBufferFree)                        \
+        X(xmlBufferLength)                      \
         X(xmlBufferSetAllocationScheme)         \
         X(xmlFreeTextWriter)                    \
         X(xmlNewTextWriterMemory)               \

@@ -16,8 +16,12 @@ struct XmlWriter {
 };
 
 static void note(XmlWriter *writer, int r) {
-        if (r < 0 && writer->error == 0)
+        if (writer->error < 0)
+                return;
+        if (r < 0)
                 writer->error = -ENOMEM;
+        else if (libxml2.xmlBufferLength(writer->buffer) > XML_DOCUMENT_MAX)
+                writer->error = -EFBIG;
 }
 
 int xml_writer_new(XmlWriter **ret) {
@@ -56,16 +60,22 @@ XmlWriter *xml_writer_free(XmlWriter *writer) {
 }
 
 void xml_open(XmlWriter *writer, const char *element) {
+        if (writer->error < 0)
+                return;
         note(writer, libxml2.xmlTextWriterStartElement(writer->writer, BAD_CAST element));
 }
 
 void xml_close(XmlWriter *writer) {
+        if (writer->error < 0)
+                return;
         note(writer, libxml2.xmlTextWriterEndElement(writer->writer));
 }
 
 void xml_attribute(XmlWriter *writer, const char *name, const char *format, ...) {
         va_list ap;
 
+        if (writer->error < 0)
+                return;
         va_start(ap, format);
         note(writer, libxml2.xmlTextWriterWriteVFormatAttribute(writer->writer, BAD_CAST name, format, ap));
         va_end(ap);
@@ -74,6 +84,8 @@ void xml_attribute(XmlWriter *writer, const char *name, const char *format, ...)
 void xml_text(XmlWriter *writer, const char *format, ...) {
         va_list ap;
 
+        if (writer->error < 0)
+                return;
         va_start(ap, format);
         note(writer, libxml2.xmlTextWriterWriteVFormatString(writer->writer, format, ap));
         va_end(ap);
@@ -82,6 +94,8 @@ void xml_text(XmlWriter *writer, const char *format, ...) {
 void xml_element(XmlWriter *writer, const char *element, const char *format, ...) {
         va_list ap;
 
+        if (writer->error < 0)
+                return;
         va_start(ap, format);
         note(writer, libxml2.xmlTextWriterWriteVFormatElement(writer->writer, BAD_CAST element, format, ap));
         va_end(ap);

@@ -28,6 +28,9 @@ void xml_text(XmlWriter *writer, const char *format, ...) _printf_(2, 3);
 /* A whole element with nothing but a text in it. */
 void xml_element(XmlWriter *writer, const char *element, const char *format, ...) _printf_(3, 4);
 
-/* What was written, without an XML declaration; the writer is empty after.
- * Returns a negative errno if anything on the way went wrong. */
+/* A document is an answer on the bus, which carries no more than 32 MiB. */
+#define XML_DOCUMENT_MAX (16 * 1024 * 1024)
+
+/* What was written, without an XML declaration. Nothing can be written after.
+ * Returns what went wrong first: -EFBIG for more than XML_DOCUMENT_MAX, -ENOMEM. */
 int xml_writer_finish(XmlWriter *writer, char **ret_text);

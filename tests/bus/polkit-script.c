@@ -73,6 +73,9 @@ PolkitScript *polkit_script_new(void) {
 void polkit_script_free(PolkitScript *script) {
         g_dbus_connection_remove_filter(script->bus, script->filter);
         g_dbus_connection_close_sync(script->bus, NULL, NULL);
+        /* What the filter has put into the context is still ours. */
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
         g_object_unref(script->bus);
         g_queue_clear_full(&script->questions, g_object_unref);
         g_queue_clear_full(&script->cancelled, g_free);

@@ -89,7 +89,39 @@ static void object_that_flickers_was_never_there(void) {
         assert_says(signals->seen->pdata[0], PARTS("'" OBJECTS "/b'"));
 }
 
-static void signal_comes_before_the_answer(void) {
+typedef struct Asked {
+        GAsyncResult *result;
+} Asked;
+
+static void on_answer(GObject *source, GAsyncResult *result, gpointer userdata) {
+        ((Asked *) userdata)->result = g_object_ref(result);
+}
+
+static gboolean is_answered(gpointer userdata) {
+        return ((Asked *) userdata)->result != NULL;
+}
+
+/* Whoever has the answer has heard the change. The marks are made in the same turn of
+ * the loop as the answer. */
+static void change_is_heard_before_its_answer(void) {
+        g_autoptr(Service) service = peer_start();
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(GVariant) reply = NULL;
+        g_autoptr(GError) error = NULL;
+        Asked asked = {};
+
+        tell(service, "Add", "a");
+        g_dbus_connection_call(service->bus, BUS_NAME, OBJECTS "/a", OBJECT, "Hold", g_variant_new("(u)", 60000), G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, 60000, NULL, on_answer, &asked);
+        signals_wait(signals, "{'Number': <uint32 1>}");
+        g_variant_unref(call(service->bus, ROOT_PATH, TEST, "Release", NULL, "(u)"));
+        wait_until(is_answered, &asked);
+        g_assert_cmpuint(signals_count(signals, "{'Number': <uint32 2>}"), ==, 1);
+        reply = g_dbus_connection_call_finish(service->bus, asked.result, &error);
+        g_assert_no_error(error);
+        g_object_unref(asked.result);
+}
+
+static void late_answer_goes_nowhere(void) {
         g_autoptr(Service) service = peer_start();
         g_autoptr(Signals) signals = signals_record(service->bus);
         g_autoptr(GVariant) first = NULL, second = NULL;
@@ -108,20 +140,10 @@ static void signal_comes_before_the_answer(void) {
 
         /* The work ends later, and its answer goes nowhere. */
         second = call(service->bus, ROOT_PATH, TEST, "Release", NULL, "(u)");
-        g_assert_cmpuint(signals_count(signals, "PropertiesChanged"), ==, 1);
+        signals_wait(signals, "{'Number': <uint32 2>}");
+        g_assert_cmpuint(signals_count(signals, "PropertiesChanged"), ==, 2);
 }
 
-typedef struct Asked {
-        GAsyncResult *result;
-} Asked;
-
-static void on_answer(GObject *source, GAsyncResult *result, gpointer userdata) {
-        ((Asked *) userdata)->result = g_object_ref(result);
-}
-
-static gboolean is_answered(gpointer userdata) {
-        return ((Asked *) userdata)->result != NULL;
-}
 
 static void change(Asked *asked, GDBusConnection *user, const char *kind) {
         asked->result = NULL;
@@ -214,7 +236,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/objects/removal-names-the-interface", removal_names_the_interface);
         g_test_add_func("/objects/replaced-object-goes-before-it-comes", replaced_object_goes_before_it_comes);
         g_test_add_func("/objects/object-that-flickers-was-never-there", object_that_flickers_was_never_there);
-        g_test_add_func("/objects/signal-comes-before-the-answer", signal_comes_before_the_answer);
+        g_test_add_func("/objects/change-is-heard-before-its-answer", change_is_heard_before_its_answer);
+        g_test_add_func("/objects/late-answer-goes-nowhere", late_answer_goes_nowhere);
         g_test_add_func("/objects/approval-is-for-one-object", approval_is_for_one_object);
         g_test_add_func("/objects/action-depends-on-the-argument", action_depends_on_the_argument);
         return g_test_run();

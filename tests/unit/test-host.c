@@ -37,7 +37,7 @@ static void a_host_is_read_at_its_start(void) {
         g_assert_cmpint(host_cell_free_memory(host_find_cell(fixture->host, 1), &bytes), ==, 0);
         g_assert_cmpuint(bytes, ==, UINT64_C(512) << 20);
         /* Nothing to follow where the root is not this machine. */
-        g_assert_cmpint(host_watch(fixture->host), ==, 0);
+        g_assert_cmpint(host_watch_error(fixture->host), ==, 0);
         fixture_listen(fixture);
         assert_heard(fixture, "added 0, added 1");
         g_assert_null(host_free(NULL));
@@ -266,7 +266,50 @@ static void this_machine_is_live(void) {
         g_assert_cmpuint(host->n_cells, >=, 1);
         g_assert_cmpuint(host->topology->n_cpus, >=, 1);
         g_assert_cmpuint(host->identity.base_page_bytes, ==, (uint64_t) sysconf(_SC_PAGESIZE));
-        g_assert_cmpint(host_watch(host), ==, 0);
+        g_assert_cmpint(host_watch_error(host), ==, 0);
+}
+
+/* It went and came since it was read: its description is the same, its files are
+ * others. */
+static void cell_that_was_replaced_is_read_anew(void) {
+        g_autoptr(Fixture) fixture = fixture_new(NULL);
+        uint64_t bytes;
+
+        tree_remove(fixture->tree, NODE "/node1/meminfo");
+        tree_write(fixture->tree, NODE "/node1/meminfo", "Node 1 MemTotal: 1048576 kB\nNode 1 MemFree: 1024 kB\n");
+        refresh(fixture);
+        g_assert_cmpint(host_cell_free_memory(host_find_cell(fixture->host, 1), &bytes), ==, 0);
+        g_assert_cmpuint(bytes, ==, UINT64_C(1) << 20);
+}
+
+static void count(void *userdata) {
+        (*(unsigned *) userdata)++;
+}
+
+/* A reading that runs already may have passed the place: who asks meanwhile is told
+ * after the next one. */
+static void who_waits_is_told_after_a_reading_of_his_own(void) {
+        g_autoptr(Fixture) fixture = fixture_new(NULL);
+        unsigned n_told = 0;
+        Hold *hold = fixture_hold(fixture);
+
+        g_assert_cmpint(host_refresh_then(fixture->host, count, &n_told), ==, 0);
+        g_assert_cmpint(sd_event_run(fixture->event, UINT64_MAX), >=, 0);
+        g_assert_cmpint(host_refresh_then(fixture->host, count, &n_told), ==, 0);
+        g_assert_cmpuint(n_told, ==, 0);
+        fixture_let_go(hold);
+        fixture_settle(fixture);
+        g_assert_cmpuint(n_told, ==, 2);
+        g_assert_cmpuint(host_readings(fixture->host), ==, 3);
+}
+
+static void who_waits_at_the_end_is_told(void) {
+        g_autoptr(Fixture) fixture = fixture_new(NULL);
+        unsigned n_told = 0;
+
+        g_assert_cmpint(host_refresh_then(fixture->host, count, &n_told), ==, 0);
+        host_stop(fixture->host);
+        g_assert_cmpuint(n_told, ==, 1);
 }
 
 #define TEST(function) { #function, function }
@@ -284,6 +327,9 @@ int main(int argc, char **argv) {
                 TEST(what_cannot_be_read_leaves_the_last_description),
                 TEST(free_memory_is_read_anew_each_time),
                 TEST(a_host_may_end_while_it_is_read),
+                TEST(cell_that_was_replaced_is_read_anew),
+                TEST(who_waits_is_told_after_a_reading_of_his_own),
+                TEST(who_waits_at_the_end_is_told),
                 TEST(this_machine_is_live),
         };
 

@@ -189,15 +189,14 @@ static void a_pool_is_set_or_added_to(void) {
         }
 }
 
-static void the_snapshot_follows_a_change(void) {
+/* When the answer is there, the model has seen what it says. */
+static void the_snapshot_is_never_older_than_the_answer(void) {
         g_autoptr(Fixture) fixture = pools_new();
         uint64_t total;
 
         fixture_listen(fixture);
         g_free(fixture_heard(fixture));
         alloc(fixture, 20, false);
-        g_assert_true(host_is_refreshing(fixture->host));
-        fixture_settle(fixture);
         {
                 g_autofree char *heard = fixture_heard(fixture);
 
@@ -296,7 +295,7 @@ int main(int argc, char **argv) {
                 TEST(a_change_is_checked_before_it_is_asked_for),
                 TEST(the_sizes_are_told_as_a_list),
                 TEST(a_pool_is_set_or_added_to),
-                TEST(the_snapshot_follows_a_change),
+                TEST(the_snapshot_is_never_older_than_the_answer),
                 TEST(one_change_at_a_time),
                 TEST(a_pool_that_went_is_an_error),
                 TEST(a_cell_may_go_meanwhile),

@@ -267,12 +267,30 @@ static void text_of_the_machine_is_escaped(void) {
         g_assert_nonnull(strstr(xml, "<vendor>&lt;A&amp;B &quot;x&quot;&gt; %s%n</vendor>"));
 }
 
+/* A socket shows of a cell those CPUs that are its own: not sockets times CPUs. */
+static void nested_cell_has_the_cpus_of_its_socket(void) {
+        g_autoptr(Fixture) fixture = NULL;
+        _cleanup_free_ char *nested = NULL;
+        Tree *tree = tree_new();
+        const char *second;
+
+        machine_write(tree, (Shape) { .sockets = 2, .cores = 2, .threads = 1, .cells = FALSE });
+        fixture = fixture_new(tree);
+        nested = topology_xml(fixture, true);
+        second = strstr(nested, "<socket id=\"1\">");
+        g_assert_nonnull(second);
+        g_assert_nonnull(strstr(nested, "<cpus num=\"2\">\n          <cpu id=\"0\""));
+        g_assert_nonnull(strstr(second, "<cpus num=\"2\">\n          <cpu id=\"2\""));
+        g_assert_null(strstr(second, "<cpu id=\"1\""));
+}
+
 #define TEST(function) { #function, function }
 
 int main(int argc, char **argv) {
         static const struct { const char *name; void (*run)(void); } tests[] = {
                 TEST(cells_are_laid_out_as_by_libvirt),
                 TEST(nested_cells_stand_in_their_socket),
+                TEST(nested_cell_has_the_cpus_of_its_socket),
                 TEST(capabilities_hold_all),
                 TEST(what_is_not_told_is_left_out),
                 TEST(cells_without_cpus_stand_beside_the_sockets),

@@ -4,6 +4,8 @@
  * does; jobs that must meet wait for each other, so that a pool which does not
  * run them side by side never ends (and is ended by the time limit). */
 
+#include <unistd.h>
+#include <errno.h>
 #include <glib.h>
 #include <poll.h>
 #include <pthread.h>
@@ -274,6 +276,42 @@ static void threads_take_no_signals(void) {
         g_assert_cmpint(sigismember(&blocked, SIGTERM), ==, 0);
 }
 
+typedef struct Reader {
+        pthread_barrier_t started;
+        int fd;
+        int error;
+} Reader;
+
+static void read_for_ever(void *data) {
+        Reader *reader = data;
+        char byte;
+
+        pthread_barrier_wait(&reader->started);
+        reader->error = read(reader->fd, &byte, 1) < 0 ? errno : 0;
+}
+
+static void nothing(void *data, bool cancelled) {
+}
+
+/* As in the kernel's search for huge pages. */
+static void freeing_ends_a_long_system_call(void) {
+        Reader reader = {};
+        Workers *workers;
+        int fds[2];
+
+        g_assert_cmpint(pipe(fds), ==, 0);
+        reader.fd = fds[0];
+        pthread_barrier_init(&reader.started, NULL, 2);
+        g_assert_cmpint(workers_new(&workers), ==, 0);
+        g_assert_cmpint(workers_submit(workers, read_for_ever, nothing, &reader), ==, 0);
+        pthread_barrier_wait(&reader.started);
+        workers_free(workers);
+        g_assert_cmpint(reader.error, ==, EINTR);
+        pthread_barrier_destroy(&reader.started);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+}
+
 static void an_idle_pool_has_no_threads(void) {
         g_autoptr(GDir) dir = NULL;
         _cleanup_(workers_freep) Workers *workers = NULL;
@@ -300,6 +338,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/workers/jobs-are-done-in-the-order-of-their-end", jobs_are_done_in_the_order_of_their_end);
         g_test_add_func("/workers/freeing-waits-for-what-runs-and-cancels-the-rest", freeing_waits_for_what_runs_and_cancels_the_rest);
         g_test_add_func("/workers/a-job-may-submit-the-next-when-done", a_job_may_submit_the_next_when_done);
+        g_test_add_func("/workers/freeing-ends-a-long-system-call", freeing_ends_a_long_system_call);
         g_test_add_func("/workers/threads-take-no-signals", threads_take_no_signals);
         return g_test_run();
 }

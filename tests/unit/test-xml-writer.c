@@ -2,6 +2,7 @@
 
 /* The XML writer: indented, escaped, and with one error for all. */
 
+#include <errno.h>
 #include <glib.h>
 #include <libxml/parser.h>
 #include <string.h>
@@ -137,10 +138,24 @@ static void an_unfinished_writer_is_freed(void) {
         g_assert_null(xml_writer_free(NULL));
 }
 
+static void document_that_no_bus_carries_is_none(void) {
+        _cleanup_(xml_writer_freep) XmlWriter *writer = NULL;
+        _cleanup_free_ char *megabyte = g_strnfill(1024 * 1024, 'x');
+        char *text = NULL;
+
+        g_assert_cmpint(xml_writer_new(&writer), ==, 0);
+        xml_open(writer, "a");
+        for (unsigned i = 0; i < 40; i++)
+                xml_element(writer, "b", "%s", megabyte);
+        g_assert_cmpint(xml_writer_finish(writer, &text), ==, -EFBIG);
+        g_assert_null(text);
+}
+
 int main(int argc, char **argv) {
         int r;
 
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/xml-writer/document-that-no-bus-carries-is-none", document_that_no_bus_carries_is_none);
         g_test_add_func("/xml-writer/elements-are-indented", elements_are_indented);
         g_test_add_func("/xml-writer/what-is-open-at-the-end-is-closed", what_is_open_at_the_end_is_closed);
         g_test_add_func("/xml-writer/text-and-attributes-are-escaped", text_and_attributes_are_escaped);

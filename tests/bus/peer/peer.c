@@ -31,6 +31,7 @@ struct Peer {
         Tree *tree;
         TestObject *objects;
         Call *held[HELD_MAX];
+        TestObject *holders[HELD_MAX];  /* may be gone; compared, not followed */
         size_t n_held;
 };
 
@@ -82,6 +83,11 @@ static int peer_remove(Peer *peer, const char *name) {
         return 0;
 }
 
+static void count_up(TestObject *model) {
+        model->number++;
+        object_mark(model->object, &test_object_interface, TEST_OBJECT_NUMBER);
+}
+
 static int done(const Request *request, int r) {
         return r < 0 ? r : sd_bus_reply_method_return(request->message, NULL);
 }
@@ -111,18 +117,21 @@ int test_count(Peer *peer, const TestCountArgs *args, const Request *request, Er
 
         if (!model)
                 return -ENOENT;
-        for (uint32_t i = 0; i < args->times; i++) {
-                model->number++;
-                object_mark(model->object, &test_object_interface, TEST_OBJECT_NUMBER);
-        }
+        for (uint32_t i = 0; i < args->times; i++)
+                count_up(model);
         return done(request, 0);
 }
 
 int test_release(Peer *peer, const Request *request, Error *error) {
         uint32_t n = (uint32_t) peer->n_held;
 
-        while (peer->n_held > 0)
-                call_answer(peer->held[--peer->n_held], "u", n);
+        while (peer->n_held > 0) {
+                peer->n_held--;
+                for (TestObject *model = peer->objects; model; model = model->next)
+                        if (model == peer->holders[peer->n_held])
+                                count_up(model);
+                call_answer(peer->held[peer->n_held], "u", n);
+        }
         return sd_bus_reply_method_return(request->message, "u", n);
 }
 
@@ -153,9 +162,8 @@ int test_object_hold(TestObject *model, const TestObjectHoldArgs *args, const Re
         r = call_new(request, args->timeout_msec * UINT64_C(1000), "it is still being held", peer->held + peer->n_held);
         if (r < 0)
                 return r;
-        peer->n_held++;
-        model->number++;
-        object_mark(model->object, &test_object_interface, TEST_OBJECT_NUMBER);
+        peer->holders[peer->n_held++] = model;
+        count_up(model);
         return 0;
 }
 

@@ -438,6 +438,7 @@ Host *host_free(Host *host) {
         if (!host)
                 return NULL;
         if (host->watch) {
+                host_stop(host);
                 uevent_monitor_free(host->watch->uevents);
                 (void) sd_event_source_disable_unref(host->watch->timer);
                 free(host->watch);

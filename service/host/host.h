@@ -75,8 +75,8 @@ void host_refresh(Host *host);
  * could not be read, which is logged). Returns -ENOMEM. */
 int host_refresh_then(Host *host, void (*done)(void *userdata), void *userdata);
 
-/* Starts no reading any more; who waits for one is told now. For the time between the
- * workers' end and host_free(). */
+/* Starts no reading any more; who waits for one is told now. host_free() does it too; it
+ * has to be done earlier where those who wait need something that ends before. */
 void host_stop(Host *host);
 
 /* Whether host_refresh() was asked for and has not been done. For tests. */

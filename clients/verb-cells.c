@@ -341,7 +341,7 @@ static ExitCode cells_select(const Ctl *ctl, const Host *host, json_object **ret
                 json_object *cell = host_find_cell(host, id);
                 if (!cell) {
                         _cleanup_free_ char *ids = cell_ids_format(host);
-                        return ctl_fail(ctl, CTL_NO_SUCH_OBJECT, "There is no cell %" PRIu64 " on this host: there are %s.", id,
+                        return ctl_fail(ctl, CTL_NO_SUCH_OBJECT, "There is no cell %" PRIu64 " on this host; its cells are %s.", id,
                                         ids && *ids ? ids : "none");
                 }
                 json_object_array_add(list, json_object_get(cell));

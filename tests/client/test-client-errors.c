@@ -110,7 +110,7 @@ static void test_cell_that_is_not_there(void) {
         g_autoptr(Peer) peer = peer_new();
         g_auto(Run) run = RUN(peer, "cells", "0", "7");
 
-        assert_failed(run, 3, "There is no cell 7 on this host: there are 0-1.");
+        assert_failed(run, 3, "There is no cell 7 on this host; its cells are 0-1.");
         g_auto(Run) garbage = RUN(peer, "cells", "0-1");
         assert_failed(garbage, 2, "'0-1' is no cell");
 }

@@ -6,13 +6,44 @@
 #include <limits.h>
 #include <string.h>
 
+#include "text.h"
+
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
+
+/* What json-c takes in its strict mode and JSON does not: keys in single quotes, NaN
+ * and Infinity, raw control characters, overlong and surrogate UTF-8. A NUL is refused
+ * even where it is escaped: a text with one would not be what it seems to whoever
+ * compares it. */
+static bool is_strict(const char *text, size_t length) {
+        static const char bare[] = " \t\r\n{}[]:,+-.0123456789aeEflnrstu";
+        bool quoted = false;
+
+        for (size_t i = 0; i < length;) {
+                size_t left = length - i, n = 1;
+
+                if (text[i] == '"')
+                        quoted = !quoted;
+                else if (!quoted) {
+                        if (!memchr(bare, text[i], sizeof bare - 1))
+                                return false;
+                } else if (text[i] == '\\') {
+                        if (left < 2 || (left >= 6 && memcmp(text + i, "\\u0000", 6) == 0))
+                                return false;
+                        n = 2;
+                } else if (text[i] != 0x7f)
+                        n = text_character_length(text + i, left);
+                if (n == 0)
+                        return false;
+                i += n;
+        }
+        return true;
+}
 
 int json_parse(const char *text, size_t length, JsonObject **ret) {
         _cleanup_(json_tokener_freep) struct json_tokener *tokener = NULL;
         _cleanup_json_ JsonObject *object = NULL;
 
-        if (length > INT_MAX)
+        if (length > INT_MAX || !is_strict(text, length))
                 return -EINVAL;
         tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
         if (!tokener)
@@ -21,21 +52,20 @@ int json_parse(const char *text, size_t length, JsonObject **ret) {
         object = json_tokener_parse_ex(tokener, text, (int) length);
         if (json_tokener_get_error(tokener) != json_tokener_success || json_tokener_get_parse_end(tokener) != length)
                 return -EINVAL;
+        if (!json_object_is_type(object, json_type_object) && !json_object_is_type(object, json_type_array))
+                return -EINVAL;
 
         *ret = TAKE_PTR(object);
         return 0;
 }
 
-/* A member of one type. A string with a NUL in it is none: it would not be what it
- * seems to whoever compares it. */
+/* A member of one type. */
 static int get(JsonObject *object, const char *key, enum json_type type, JsonObject **ret) {
         JsonObject *value;
 
         if (!json_object_is_type(object, json_type_object) || !json_object_object_get_ex(object, key, &value))
                 return -ENODATA;
         if (!json_object_is_type(value, type))
-                return -EINVAL;
-        if (type == json_type_string && strlen(json_object_get_string(value)) != (size_t) json_object_get_string_len(value))
                 return -EINVAL;
 
         *ret = value;

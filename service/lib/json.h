@@ -22,7 +22,8 @@ static inline void json_object_putp(JsonObject **object) {
  * brackets. */
 #define JSON_DEPTH_MAX 32
 
-/* Reads one document: strict JSON, valid UTF-8, no deeper than JSON_DEPTH_MAX.
+/* Reads one document, an object or an array: strict JSON in valid UTF-8, without any
+ * NUL, no deeper than JSON_DEPTH_MAX. Of a key that comes twice, the last counts.
  * Returns -EINVAL for anything else. */
 int json_parse(const char *text, size_t length, JsonObject **ret);
 

@@ -2,13 +2,11 @@
 
 #include "text.h"
 
-#include <stddef.h>
+#include <stdint.h>
 
 #include "cleanup.h"
 
-/* How many bytes the UTF-8 character at "p" has; 0 if there is none, or one that
- * would do something to a terminal. */
-static size_t character_length(const unsigned char *p) {
+size_t text_character_length(const char *text, size_t n) {
         static const struct { unsigned char first, last, low, high; size_t length; } forms[] = {
                 { 0x20, 0x7e, 0, 0, 1 },
                 { 0xc2, 0xdf, 0x80, 0xbf, 2 },
@@ -20,10 +18,13 @@ static size_t character_length(const unsigned char *p) {
                 { 0xf1, 0xf3, 0x80, 0xbf, 4 },
                 { 0xf4, 0xf4, 0x80, 0x8f, 4 },
         };
+        const unsigned char *p = (const unsigned char *) text;
 
-        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(forms) && n > 0; i++) {
                 if (p[0] < forms[i].first || p[0] > forms[i].last)
                         continue;
+                if (forms[i].length > n)
+                        return 0;
                 if (forms[i].length > 1 && (p[1] < forms[i].low || p[1] > forms[i].high))
                         return 0;
                 for (size_t j = 2; j < forms[i].length; j++)
@@ -36,7 +37,7 @@ static size_t character_length(const unsigned char *p) {
 
 void text_make_printable(char *text) {
         for (char *p = text; *p;) {
-                size_t n = character_length((const unsigned char *) p);
+                size_t n = text_character_length(p, SIZE_MAX);  /* the NUL ends it */
 
                 if (n == 0)
                         *p = '?';

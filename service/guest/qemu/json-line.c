@@ -27,7 +27,7 @@ struct JsonLine {
         bool *freed;                    /* set if a handler frees the connection */
 };
 
-static void line_drop(JsonLine *line, const char *reason) {
+void json_line_drop(JsonLine *line, const char *reason) {
         if (line->reason)
                 return;
         line->reason = reason;
@@ -75,7 +75,7 @@ static void line_write(JsonLine *line) {
                         if (errno == EINTR)
                                 continue;
                         if (errno != EAGAIN)
-                                line_drop(line, "the connection broke");
+                                json_line_drop(line, "the connection broke");
                         break;
                 }
                 sent += (size_t) n;
@@ -91,7 +91,8 @@ static void line_write(JsonLine *line) {
 }
 
 /* Hands on the lines that are whole. "from" is where the new bytes start: what was
- * there before has no end of line. Returns false if the connection was freed. */
+ * there before has no end of line. What is left then is the start of a line, or one
+ * that is too long. Returns false if the connection was freed. */
 static bool line_split(JsonLine *line, size_t from) {
         size_t start = 0;
         bool freed = false;
@@ -105,12 +106,14 @@ static bool line_split(JsonLine *line, size_t from) {
                 if (!end)
                         break;
                 length = (size_t) (end - (line->input + start));
+                if (length > JSON_LINE_MAX)
+                        break;
                 from = start + length + 1;
                 while (length > 0 && line->input[start + length - 1] == '\r')
                         length--;
                 if (length > 0) {
                         if (json_parse(line->input + start, length, &object) < 0 || !json_object_is_type(object, json_type_object)) {
-                                line_drop(line, "it sent what is no JSON object");
+                                json_line_drop(line, "it sent what is no JSON object");
                                 break;
                         }
                         line->handlers.object(object, line->userdata);
@@ -131,27 +134,29 @@ static bool line_split(JsonLine *line, size_t from) {
 }
 
 static void line_read(JsonLine *line) {
+        char piece[READ_BYTES];
         size_t from = line->n_input;
         ssize_t n;
 
-        if (buffer_reserve(&line->input, &line->input_allocated, line->n_input + READ_BYTES) < 0) {
-                line_drop(line, "there is not enough memory for what it sends");
-                return;
-        }
-        n = recv(line->fd, line->input + line->n_input, READ_BYTES, MSG_DONTWAIT);
+        n = recv(line->fd, piece, sizeof piece, MSG_DONTWAIT);
         if (n < 0) {
                 if (errno != EAGAIN && errno != EINTR)
-                        line_drop(line, "the connection broke");
+                        json_line_drop(line, "the connection broke");
                 return;
         }
         if (n == 0) {
-                line_drop(line, "it closed the connection");
+                json_line_drop(line, "it closed the connection");
                 return;
         }
 
+        if (buffer_reserve(&line->input, &line->input_allocated, line->n_input + (size_t) n) < 0) {
+                json_line_drop(line, "there is not enough memory for what it sends");
+                return;
+        }
+        memcpy(line->input + line->n_input, piece, (size_t) n);
         line->n_input += (size_t) n;
         if (line_split(line, from) && line->n_input > JSON_LINE_MAX)
-                line_drop(line, "it sent a line of more than 256 KiB");
+                json_line_drop(line, "it sent a line of more than 256 KiB");
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -210,7 +215,7 @@ int json_line_send_bytes(JsonLine *line, const void *bytes, size_t n) {
         if (line->reason)
                 return -ENOTCONN;
         if (n > JSON_LINE_QUEUE_MAX - line->n_output) {
-                line_drop(line, "it does not read what it is sent");
+                json_line_drop(line, "it does not read what it is sent");
                 return -ENOBUFS;
         }
         r = buffer_reserve(&line->output, &line->output_allocated, line->n_output + n);
@@ -228,7 +233,7 @@ int json_line_send(JsonLine *line, JsonObject *object) {
         const char *json;
         size_t length;
 
-        json = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, &length);
+        json = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
         if (!json)
                 return -ENOMEM;
         text = malloc(length + 1);

@@ -26,17 +26,21 @@ typedef struct JsonLineHandlers {
         void (*closed)(const char *reason, void *userdata);
 } JsonLineHandlers;
 
-/* Takes over a connected stream socket. */
+/* Takes over a connected stream socket, also on failure. */
 int json_line_new(sd_event *event, int fd, const JsonLineHandlers *handlers, void *userdata, JsonLine **ret);
 JsonLine *json_line_free(JsonLine *line);
 DEFINE_CLEANUP(JsonLine *, json_line_free)
 
-/* Queues an object to be sent. Returns -ENOTCONN after "closed", -ENOBUFS if the peer
+/* Queues an object to be sent. Returns -ENOTCONN once it is over, -ENOBUFS if the peer
  * does not read (it is dropped then), -ENOMEM. */
 int json_line_send(JsonLine *line, JsonObject *object);
 
 /* Queues bytes as they are: the guest agent's protocol starts with one that is no
  * JSON. */
 int json_line_send_bytes(JsonLine *line, const void *bytes, size_t n);
+
+/* Gives the peer up: "closed" follows, with this reason, a constant. Nothing more is
+ * read or sent. */
+void json_line_drop(JsonLine *line, const char *reason);
 
 int json_line_fd(const JsonLine *line);

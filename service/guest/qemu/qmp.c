@@ -7,8 +7,7 @@
 
 #include "json-line.h"
 
-/* A monitor answers its first command at once, or somebody else holds it. */
-#define CAPABILITIES_TIMEOUT_USEC (5 * UINT64_C(1000000))
+#define NEGOTIATION_TIMEOUT_USEC (5 * UINT64_C(1000000))
 
 /* One command on its way. It stays in the list until its answer comes or its time is
  * over, also when nobody wants to hear of it: its id must not be a stray's. */
@@ -26,11 +25,13 @@ struct Qmp {
         JsonLine *line;
         QmpHandlers handlers;
         void *userdata;
+        uint64_t negotiation_timeout_usec;
+        bool greeted;
         bool ready;
+        bool closing, freeing;
         int64_t last_id;
         uint64_t n_strays;
-        QmpCommand *commands;
-        bool *freed;                    /* set if a handler frees the connection */
+        QmpCommand *commands;           /* in the order in which they were sent */
 };
 
 static void command_free(QmpCommand *command) {
@@ -61,8 +62,9 @@ QmpCommand *qmp_command_drop(QmpCommand *command) {
         return NULL;
 }
 
-/* Ends all that is open. A handler may send no new command then, nor free us. */
+/* Ends all that is open; no other can be sent any more. */
 static void end_all(Qmp *qmp, const char *reason) {
+        qmp->ready = false;
         while (qmp->commands)
                 command_end(qmp->commands, &(QmpResult) { .error = -ECONNRESET, .description = reason });
 }
@@ -70,9 +72,13 @@ static void end_all(Qmp *qmp, const char *reason) {
 static void on_closed(const char *reason, void *userdata) {
         Qmp *qmp = userdata;
 
-        qmp->ready = false;
+        qmp->closing = true;
         end_all(qmp, reason);
-        qmp->handlers.closed(reason, qmp->userdata);
+        qmp->closing = false;
+        if (qmp->freeing)               /* from the end of a command */
+                free(qmp);
+        else
+                qmp->handlers.closed(reason, qmp->userdata);
 }
 
 static void on_capabilities(const QmpResult *result, void *userdata) {
@@ -81,7 +87,7 @@ static void on_capabilities(const QmpResult *result, void *userdata) {
         if (result->error == -ECONNRESET)
                 return;
         if (result->error < 0) {
-                qmp->handlers.closed(result->description, qmp->userdata);
+                json_line_drop(qmp->line, result->error == -ETIMEDOUT ? "it greeted and then did not answer" : "it refused the negotiation of capabilities");
                 return;
         }
         qmp->ready = true;
@@ -114,73 +120,11 @@ static void on_answer(Qmp *qmp, JsonObject *object, int64_t id) {
         command_end(command, &result);
 }
 
-static void on_object(JsonObject *object, void *userdata) {
-        Qmp *qmp = userdata;
-        JsonObject *data = NULL;
-        const char *event;
-        int64_t id;
-
-        if (json_get_string(object, "event", &event) >= 0) {
-                (void) json_get_object(object, "data", &data);
-                if (qmp->ready)
-                        qmp->handlers.event(event, data, qmp->userdata);
-                return;
-        }
-        if (json_get_object(object, "QMP", &data) >= 0) {
-                /* One greeting; a second one is a stray. */
-                if (qmp->last_id > 0 || qmp_execute(qmp, "qmp_capabilities", NULL, CAPABILITIES_TIMEOUT_USEC, on_capabilities, qmp, NULL) < 0)
-                        qmp->n_strays++;
-                return;
-        }
-        if (json_get_i64(object, "id", &id) >= 0)
-                on_answer(qmp, object, id);
-        else
-                qmp->n_strays++;
-}
-
-static const JsonLineHandlers line_handlers = {
-        .object = on_object,
-        .closed = on_closed,
-};
-
-int qmp_new(sd_event *event, int fd, const QmpHandlers *handlers, void *userdata, Qmp **ret) {
-        _cleanup_(qmp_freep) Qmp *qmp = NULL;
-        int r;
-
-        qmp = calloc(1, sizeof *qmp);
-        if (!qmp) {
-                (void) close(fd);
-                return -ENOMEM;
-        }
-        qmp->event = sd_event_ref(event);
-        qmp->handlers = *handlers;
-        qmp->userdata = userdata;
-        r = json_line_new(event, fd, &line_handlers, qmp, &qmp->line);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(qmp);
-        return 0;
-}
-
-Qmp *qmp_free(Qmp *qmp) {
-        if (!qmp)
-                return NULL;
-        end_all(qmp, "the connection was given up");
-        json_line_free(qmp->line);
-        (void) sd_event_unref(qmp->event);
-        free(qmp);
-        return NULL;
-}
-
-bool qmp_is_ready(const Qmp *qmp) {
-        return qmp->ready;
-}
-
-int qmp_execute(Qmp *qmp, const char *name, JsonObject *taken, uint64_t timeout_usec,
-                QmpDone done, void *userdata, QmpCommand **ret_command) {
+/* Sends a command, also before the monitor is ready. */
+static int command_send(Qmp *qmp, const char *name, JsonObject *taken, uint64_t timeout_usec,
+                        QmpDone done, void *userdata, QmpCommand **ret_command) {
         _cleanup_json_ JsonObject *arguments = taken, *object = NULL;
-        QmpCommand *command;
+        QmpCommand *command, **at;
         int r;
 
         object = json_object_new_object();
@@ -209,11 +153,103 @@ int qmp_execute(Qmp *qmp, const char *name, JsonObject *taken, uint64_t timeout_
         }
 
         qmp->last_id = command->id;
-        command->next = qmp->commands;
-        qmp->commands = command;
+        for (at = &qmp->commands; *at; at = &(*at)->next)
+                ;
+        *at = command;
         if (ret_command)
                 *ret_command = command;
         return 0;
+}
+
+static void on_greeting(Qmp *qmp) {
+        int r;
+
+        if (qmp->greeted) {
+                qmp->n_strays++;
+                return;
+        }
+        qmp->greeted = true;
+        r = command_send(qmp, "qmp_capabilities", NULL, qmp->negotiation_timeout_usec, on_capabilities, qmp, NULL);
+        if (r < 0)
+                json_line_drop(qmp->line, "there is not enough memory to answer its greeting");
+}
+
+static void on_object(JsonObject *object, void *userdata) {
+        Qmp *qmp = userdata;
+        JsonObject *data = NULL;
+        const char *event;
+        int64_t id;
+
+        if (json_get_string(object, "event", &event) >= 0) {
+                (void) json_get_object(object, "data", &data);
+                if (qmp->ready)
+                        qmp->handlers.event(event, data, qmp->userdata);
+                return;
+        }
+        if (json_get_object(object, "QMP", &data) >= 0) {
+                on_greeting(qmp);
+                return;
+        }
+        if (json_get_i64(object, "id", &id) >= 0)
+                on_answer(qmp, object, id);
+        else
+                qmp->n_strays++;
+}
+
+static const JsonLineHandlers line_handlers = {
+        .object = on_object,
+        .closed = on_closed,
+};
+
+int qmp_new(sd_event *event, int fd, const QmpHandlers *handlers, void *userdata, Qmp **ret) {
+        _cleanup_(qmp_freep) Qmp *qmp = NULL;
+        int r;
+
+        qmp = calloc(1, sizeof *qmp);
+        if (!qmp) {
+                (void) close(fd);
+                return -ENOMEM;
+        }
+        qmp->event = sd_event_ref(event);
+        qmp->handlers = *handlers;
+        qmp->userdata = userdata;
+        qmp->negotiation_timeout_usec = NEGOTIATION_TIMEOUT_USEC;
+        r = json_line_new(event, fd, &line_handlers, qmp, &qmp->line);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(qmp);
+        return 0;
+}
+
+Qmp *qmp_free(Qmp *qmp) {
+        /* A command's end may free what holds us. */
+        if (!qmp || qmp->freeing)
+                return NULL;
+        qmp->freeing = true;
+        end_all(qmp, "the connection was given up");
+        json_line_free(qmp->line);
+        (void) sd_event_unref(qmp->event);
+        if (!qmp->closing)
+                free(qmp);
+        return NULL;
+}
+
+void qmp_set_negotiation_timeout(Qmp *qmp, uint64_t timeout_usec) {
+        qmp->negotiation_timeout_usec = timeout_usec;
+}
+
+bool qmp_is_ready(const Qmp *qmp) {
+        return qmp->ready;
+}
+
+int qmp_execute(Qmp *qmp, const char *name, JsonObject *arguments, uint64_t timeout_usec,
+                QmpDone done, void *userdata, QmpCommand **ret_command) {
+        if (!qmp->ready) {
+                json_object_putp(&arguments);
+                return -ENOTCONN;
+        }
+        return command_send(qmp, name, arguments, timeout_usec, done, userdata, ret_command);
 }
 
 uint64_t qmp_strays(const Qmp *qmp) {

@@ -15,7 +15,7 @@ typedef struct QmpCommand QmpCommand;
 /* How a command ended. Everything in it belongs to the connection. */
 typedef struct QmpResult {
         int error;                      /* 0; -EREMOTEIO: QEMU refused; -ETIMEDOUT; -ECONNRESET: the connection ended */
-        JsonObject *value;              /* what "return" holds, if there was no error */
+        JsonObject *value;              /* what "return" holds, if there was no error; NULL for null */
         const char *class;              /* of the error, if QEMU refused */
         const char *description;        /* one sentence, in every error */
 } QmpResult;
@@ -30,8 +30,15 @@ typedef struct QmpHandlers {
         void (*closed)(const char *reason, void *userdata);
 } QmpHandlers;
 
-/* Takes over a connected socket. The connection may be freed from any handler. */
+/* Takes over a connected socket, also on failure. The connection may be freed from any
+ * handler, "done" of a command included. How long it waits for the greeting is for the
+ * owner to say: a guest that preallocates greets late, and a monitor that somebody else
+ * holds not before that one has left. */
 int qmp_new(sd_event *event, int fd, const QmpHandlers *handlers, void *userdata, Qmp **ret);
+
+/* How long the monitor may take for its capabilities once it has greeted; 5 s if this is
+ * not called. It is dropped then. */
+void qmp_set_negotiation_timeout(Qmp *qmp, uint64_t timeout_usec);
 
 /* Commands that are open end with -ECONNRESET, but for those that were dropped. */
 Qmp *qmp_free(Qmp *qmp);
@@ -39,8 +46,11 @@ DEFINE_CLEANUP(Qmp *, qmp_free)
 
 bool qmp_is_ready(const Qmp *qmp);
 
-/* Sends a command; "arguments" (or NULL) is taken over. "done" is called once, later.
- * "ret_command" (or NULL) names it for qmp_command_drop(), until "done" is called. */
+/* Sends a command; "arguments" (or NULL) is taken over, also on failure. "done" is called
+ * once and later, if this returns 0. "ret_command" (or NULL) names it for
+ * qmp_command_drop(), until "done" is called or the connection is freed.
+ * Returns -ENOTCONN if the monitor is not ready or the connection is over, -ENOBUFS if it
+ * does not read (it is dropped then), -ENOMEM. */
 int qmp_execute(Qmp *qmp, const char *command, JsonObject *arguments, uint64_t timeout_usec,
                 QmpDone done, void *userdata, QmpCommand **ret_command);
 
@@ -48,6 +58,7 @@ int qmp_execute(Qmp *qmp, const char *command, JsonObject *arguments, uint64_t t
 QmpCommand *qmp_command_drop(QmpCommand *command);
 DEFINE_CLEANUP(QmpCommand *, qmp_command_drop)
 
-/* Answers that nobody had asked for. For tests. */
+/* How often it sent what nobody had asked for: answers without a command, or too late for
+ * theirs; a second greeting. For tests. */
 uint64_t qmp_strays(const Qmp *qmp);
 int qmp_fd(const Qmp *qmp);

@@ -105,8 +105,6 @@ int vcpu_table_finish(VcpuTable *table) {
 
                 if (!unit->settled)
                         table->settled = false;
-                if (unit->removable)
-                        unit->reason = NULL;
                 for (uint32_t id = unit->first; id < unit->first + unit->count; id++) {
                         Vcpu *vcpu = table->vcpus + id;
 

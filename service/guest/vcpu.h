@@ -40,7 +40,7 @@ typedef struct PlugUnit {
         bool plugged;
         bool settled;           /* false: look again */
         bool removable;         /* can be unplugged when it is plugged */
-        const char *reason;     /* why not, a constant; NULL if it is */
+        const char *reason;     /* why not, a constant */
         void *data;             /* the backend's */
 } PlugUnit;
 

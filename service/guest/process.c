@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A process is known by a number, and numbers come again. What does not come again
+ * is an open folder /proc/PID: procfs keeps in it the process itself and not its
+ * number, so that looking up anything below it fails from the moment at which the
+ * process was reaped, whoever has the number by then. The same holds for
+ * /proc/PID/task/TID, which moreover exists only for threads of that process. So
+ * everything here is read relative to the one descriptor, and a thread is this
+ * process's if its folder opens there.
+ *
+ * The pidfd is beside it because it can be waited for. That both mean one process is
+ * certain: while something can be read below the folder, the process has its number,
+ * and nobody else did since the folder was opened.
+ *
+ * Where there is no pidfd (Linux before 5.3, some sandboxes, valgrind), stat tells
+ * whether the process runs, and its start time that it is the same.
+ *
+ * A VMM in a container has a PID namespace of its own, and its monitor names threads
+ * as they are called there: 7 is then the thread whose NSpid ends in 7, and not our
+ * thread 7. All threads of a process are in one PID namespace (CLONE_NEWPID excludes
+ * CLONE_THREAD), so that the last number of NSpid is what gettid(2) told the VMM. */
+
+#include "process.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "lib/beneath.h"
+#include "lib/sysfs.h"
+#include "lib/text.h"
+
+/* Larger than any stat or status, whose lists of CPUs grow with the machine. */
+#define PROC_TEXT_MAX 32768u
+
+/* How many threads an error names. */
+#define SEEN_MAX 8u
+
+/* Decimal digits and nothing else, up to "max". */
+static int take_number(const char **text, uint64_t max, uint64_t *ret) {
+        uint64_t number = 0;
+        const char *p = *text;
+
+        if (!isdigit((unsigned char) *p))
+                return -EINVAL;
+        for (; isdigit((unsigned char) *p); p++) {
+                unsigned digit = (unsigned) (*p - '0');
+
+                if (number > (max - digit) / 10)
+                        return -ERANGE;
+                number = number * 10 + digit;
+        }
+
+        *text = p;
+        *ret = number;
+        return 0;
+}
+
+int proc_stat_parse(const char *text, ProcStat *ret) {
+        uint64_t numbers[40] = {};
+        ProcStat stat = {};
+        const char *p = text, *end;
+        int r;
+
+        r = take_number(&p, INT_MAX, &numbers[1]);
+        if (r < 0)
+                return r;
+        if (strncmp(p, " (", 2) != 0)
+                return -EINVAL;
+        p += 2;
+
+        /* The name may have parentheses, spaces and whole made-up lines in it; what
+         * follows has none: it ends at the last one. */
+        end = strrchr(p, ')');
+        if (!end || (size_t) (end - p) >= sizeof stat.comm)
+                return -EINVAL;
+        memcpy(stat.comm, p, (size_t) (end - p));
+
+        p = end + 1;
+        if (p[0] != ' ' || !isalpha((unsigned char) p[1]))
+                return -EINVAL;
+        stat.state = p[1];
+        p += 2;
+
+        for (unsigned field = 4; field <= 39; field++) {
+                bool is_ours = field == 14 || field == 15 || field == 20 || field == 22 || field == 39;
+
+                if (*p++ != ' ')
+                        return -EINVAL;
+                if (*p == '-' && !is_ours)
+                        p++;
+                r = take_number(&p, field == 39 ? UINT32_MAX : UINT64_MAX, &numbers[field]);
+                if (r < 0)
+                        return r;
+        }
+        if (*p && !isspace((unsigned char) *p))
+                return -EINVAL;
+
+        stat.user_ticks = numbers[14];
+        stat.system_ticks = numbers[15];
+        stat.n_threads = numbers[20];
+        stat.start_ticks = numbers[22];
+        stat.last_cpu = (uint32_t) numbers[39];
+        *ret = stat;
+        return 0;
+}
+
+/* Numbers with white space between, up to the end of the line. */
+static int take_ids(const char *p, pid_t *ret_last, unsigned *ret_n) {
+        uint64_t id = 0;
+        unsigned n = 0;
+        int r;
+
+        for (;;) {
+                while (*p == ' ' || *p == '\t')
+                        p++;
+                if (!*p || *p == '\n')
+                        break;
+                r = take_number(&p, INT_MAX, &id);
+                if (r < 0)
+                        return r;
+                if (*p && !isspace((unsigned char) *p))
+                        return -EINVAL;
+                if (id == 0)
+                        return -ESRCH;
+                n++;
+        }
+        if (n == 0)
+                return -EINVAL;
+
+        *ret_last = (pid_t) id;
+        *ret_n = n;
+        return 0;
+}
+
+int proc_status_parse(const char *text, ProcStatus *ret) {
+        static const char *const keys[] = { "Tgid:", "Pid:", "NSpid:" };
+        struct { pid_t id; unsigned n; } found[ELEMENTSOF(keys)] = {};
+        int r;
+
+        /* The name of the process, in the first line, is escaped by the kernel: no
+         * line can be made up in it. */
+        for (const char *line = text, *end; *line; line = *end ? end + 1 : end) {
+                end = strchrnul(line, '\n');
+                for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                        if (strncmp(line, keys[i], strlen(keys[i])) != 0)
+                                continue;
+                        if (found[i].n > 0)
+                                return -EINVAL;
+                        r = take_ids(line + strlen(keys[i]), &found[i].id, &found[i].n);
+                        if (r < 0)
+                                return r;
+                        break;
+                }
+        }
+        if (found[0].n != 1 || found[1].n != 1)
+                return -EINVAL;
+
+        *ret = (ProcStatus) {
+                .tgid = found[0].id,
+                .pid = found[1].id,
+                .innermost_pid = found[2].n > 0 ? found[2].id : found[1].id,
+                .namespace_depth = found[2].n > 0 ? found[2].n - 1 : 0,
+        };
+        return 0;
+}
+
+static const char *const role_names[_THREAD_ROLE_MAX] = {
+        [THREAD_ROLE_EMULATOR] = "emulator",
+        [THREAD_ROLE_VCPU] = "vcpu",
+        [THREAD_ROLE_IOTHREAD] = "iothread",
+        [THREAD_ROLE_VHOST] = "vhost",
+};
+
+const char *thread_role_to_string(ThreadRole role) {
+        assert(role < _THREAD_ROLE_MAX);
+        return role_names[role];
+}
+
+/* QEMU's names, cut by the kernel after 15 bytes. Since Linux 6.4 the threads of
+ * vhost are the VMM's own; before, they are the kernel's, and not in the list. */
+ThreadRole thread_role_from_comm(const char *comm, uint32_t *ret_vcpu) {
+        const char *p;
+        uint64_t number;
+
+        *ret_vcpu = ID_NONE;
+
+        if (strncmp(comm, "CPU ", 4) == 0) {
+                p = comm + 4;
+                if (take_number(&p, ID_NONE - 1, &number) < 0 || *p++ != '/' || !*p ||
+                    p[strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")])
+                        return THREAD_ROLE_EMULATOR;
+                *ret_vcpu = (uint32_t) number;
+                return THREAD_ROLE_VCPU;
+        }
+
+        /* The monitor's own loop is no iothread that anybody made. */
+        if (strncmp(comm, "IO ", 3) == 0 && comm[3] && strcmp(comm, "IO mon_iothread") != 0)
+                return THREAD_ROLE_IOTHREAD;
+
+        if (strncmp(comm, "vhost-", 6) == 0) {
+                p = comm + 6;
+                if (take_number(&p, INT_MAX, &number) == 0 && !*p)
+                        return THREAD_ROLE_VHOST;
+        }
+
+        return THREAD_ROLE_EMULATOR;
+}
+
+static int read_stat(int dir_fd, ProcStat *ret) {
+        char text[4096];
+        ssize_t n;
+
+        n = sysfs_read(dir_fd, "stat", text, sizeof text);
+        if (n < 0)
+                return (int) n;
+        return proc_stat_parse(text, ret);
+}
+
+static int read_status(int dir_fd, const char *path, ProcStatus *ret) {
+        char text[PROC_TEXT_MAX];
+        ssize_t n;
+
+        n = sysfs_read(dir_fd, path, text, sizeof text);
+        if (n < 0)
+                return (int) n;
+        return proc_status_parse(text, ret);
+}
+
+/* What procfs says of who is not there any more. */
+static bool is_gone(int r) {
+        return r == -ENOENT || r == -ESRCH;
+}
+
+static int open_error(pid_t pid, int r, Error *error) {
+        if (is_gone(r))
+                return error_set(error, ERROR_NOT_RUNNING, "There is no process %d.", (int) pid);
+        return error_set(error, ERROR_BACKEND_FAILED, "Process %d cannot be looked at: %s.", (int) pid, strerror(-r));
+}
+
+Process *process_free(Process *process) {
+        if (process) {
+                closep(&process->pidfd);
+                closep(&process->fd);
+                free(process);
+        }
+
+        return NULL;
+}
+
+int process_open(pid_t pid, Process **ret, Error *error) {
+        _cleanup_(process_freep) Process *process = NULL;
+        char path[sizeof "/proc/2147483647"];
+        ProcStatus status;
+        ProcStat stat;
+        int r;
+
+        if (pid <= 0)
+                return error_set(error, ERROR_INVALID_ARGS, "%d is no id of a process.", (int) pid);
+
+        process = malloc(sizeof *process);
+        if (!process)
+                return error_set(error, ERROR_NO_MEMORY, "No memory for process %d.", (int) pid);
+        *process = (Process) { .pid = pid, .fd = -1, .pidfd = -1 };
+
+        (void) snprintf(path, sizeof path, "/proc/%d", (int) pid);
+        process->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (process->fd < 0)
+                return open_error(pid, -errno, error);
+
+        r = read_status(process->fd, "status", &status);
+        if (r < 0)
+                return open_error(pid, r, error);
+        /* Threads have a folder in /proc too, though it is not listed. */
+        if (status.tgid != pid)
+                return error_set(error, ERROR_INVALID_ARGS, "%d is a thread of process %d, and no process.",
+                                 (int) pid, (int) status.tgid);
+        process->namespace_depth = status.namespace_depth;
+
+        /* EPERM is what some sandboxes answer to calls that they do not know. */
+        process->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        if (process->pidfd < 0 && errno != ENOSYS && errno != EPERM)
+                return open_error(pid, -errno, error);
+
+        r = read_stat(process->fd, &stat);
+        if (r < 0)
+                return open_error(pid, r, error);
+        process->start_ticks = stat.start_ticks;
+        if (!process_is_alive(process))
+                return error_set(error, ERROR_NOT_RUNNING, "Process %d has ended.", (int) pid);
+
+        *ret = TAKE_PTR(process);
+        return 0;
+}
+
+bool process_is_alive(const Process *process) {
+        ProcStat stat;
+        int r;
+
+        if (process->pidfd >= 0) {
+                struct pollfd poll_fd = { .fd = process->pidfd, .events = POLLIN };
+
+                r = poll(&poll_fd, 1, 0);
+                if (r >= 0)
+                        return r == 0;
+        }
+
+        /* That we could not look is no proof of death. */
+        r = read_stat(process->fd, &stat);
+        if (r < 0)
+                return !is_gone(r);
+        if (stat.start_ticks != process->start_ticks || stat.state == 'X' || stat.state == 'x')
+                return false;
+        /* The first thread may have ended before the others. */
+        return stat.state != 'Z' || stat.n_threads > 1;
+}
+
+static int thread_error(const Process *process, pid_t tid, int r, Error *error) {
+        if (!process_is_alive(process))
+                return error_set(error, ERROR_NOT_RUNNING, "Process %d has ended.", (int) process->pid);
+        if (is_gone(r))
+                return error_set(error, ERROR_NOT_RUNNING, "Process %d has no thread %d, or no more.",
+                                 (int) process->pid, (int) tid);
+        return error_set(error, ERROR_BACKEND_FAILED, "Thread %d of process %d cannot be looked at: %s.",
+                         (int) tid, (int) process->pid, strerror(-r));
+}
+
+/* Whose thread that is, by our ids; 0 if nobody's. */
+static pid_t find_owner(pid_t tid) {
+        char path[sizeof "2147483647/status"];
+        _cleanup_close_ int fd = -1;
+        ProcStatus status;
+
+        (void) snprintf(path, sizeof path, "%d/status", (int) tid);
+        fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || read_status(fd, path, &status) < 0)
+                return 0;
+
+        return status.tgid;
+}
+
+/* The folder of a thread, without a word about why not. */
+static int open_thread(const Process *process, pid_t tid) {
+        char path[sizeof "task/2147483647"];
+
+        if (tid <= 0)
+                return -ENOENT;
+        (void) snprintf(path, sizeof path, "task/%d", (int) tid);
+        return open_beneath(process->fd, path, O_RDONLY | O_DIRECTORY);
+}
+
+int process_open_thread(const Process *process, pid_t tid, Error *error) {
+        pid_t owner;
+        int fd;
+
+        fd = open_thread(process, tid);
+        if (fd >= 0)
+                return fd;
+
+        owner = is_gone(fd) && tid > 0 ? find_owner(tid) : 0;
+        if (owner > 0 && owner != process->pid && process_is_alive(process))
+                return error_set(error, ERROR_BACKEND_FAILED, "Thread %d is not one of process %d, but of process %d.",
+                                 (int) tid, (int) process->pid, (int) owner);
+        return thread_error(process, tid, fd, error);
+}
+
+static int compare_ids(const void *a, const void *b) {
+        const pid_t *x = a, *y = b;
+
+        return *x < *y ? -1 : *x > *y;
+}
+
+/* The ids of all threads, in order. */
+static int read_ids(const Process *process, pid_t **ret, size_t *ret_n, Error *error) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_free_ pid_t *ids = NULL;
+        size_t n = 0, n_allocated = 0;
+        int fd;
+
+        fd = open_beneath(process->fd, "task", O_RDONLY | O_DIRECTORY);
+        if (fd < 0)
+                return thread_error(process, process->pid, fd, error);
+        dir = fdopendir(fd);
+        if (!dir) {
+                (void) close(fd);
+                return error_set(error, ERROR_NO_MEMORY, "No memory for the threads of process %d.", (int) process->pid);
+        }
+
+        for (;;) {
+                struct dirent *entry;
+                const char *p;
+                uint64_t id;
+
+                errno = 0;
+                entry = readdir(dir);
+                if (!entry) {
+                        if (errno != 0)
+                                return thread_error(process, process->pid, -errno, error);
+                        break;
+                }
+                p = entry->d_name;
+                if (take_number(&p, INT_MAX, &id) < 0 || *p)
+                        continue;
+
+                if (n >= PROCESS_THREADS_MAX)
+                        return error_set(error, ERROR_RESOURCE_EXHAUSTED, "Process %d has more than %u threads.",
+                                         (int) process->pid, PROCESS_THREADS_MAX);
+                if (n >= n_allocated) {
+                        pid_t *more;
+
+                        n_allocated = n_allocated > 0 ? 2 * n_allocated : 64;
+                        more = reallocarray(ids, n_allocated, sizeof *ids);
+                        if (!more)
+                                return error_set(error, ERROR_NO_MEMORY, "No memory for the threads of process %d.",
+                                                 (int) process->pid);
+                        ids = more;
+                }
+                ids[n++] = (pid_t) id;
+        }
+
+        /* An empty folder is that of a process that ended while it was read. */
+        if (n == 0)
+                return thread_error(process, process->pid, -ESRCH, error);
+        qsort(ids, n, sizeof *ids, compare_ids);
+
+        *ret = TAKE_PTR(ids);
+        *ret_n = n;
+        return 0;
+}
+
+/* What a thread is called in the process's own namespace. */
+static int read_inner_id(const Process *process, pid_t tid, pid_t *ret) {
+        _cleanup_close_ int fd = -1;
+        ProcStatus status;
+        int r;
+
+        if (process->namespace_depth == 0) {
+                *ret = tid;
+                return 0;
+        }
+
+        fd = open_thread(process, tid);
+        if (fd < 0)
+                return fd;
+        r = read_status(fd, "status", &status);
+        if (r < 0)
+                return r;
+
+        *ret = status.innermost_pid;
+        return 0;
+}
+
+/* The monitor lies, or speaks of another process: says what there is. */
+static int foreign_error(const Process *process, pid_t wanted, const pid_t *seen, size_t n_seen, Error *error) {
+        char text[SEEN_MAX * sizeof ", 2147483647"] = "";
+        pid_t owner = 0;
+        char *p = text;
+
+        for (size_t i = 0; i < n_seen && i < SEEN_MAX; i++)
+                p += sprintf(p, "%s%d", i > 0 ? ", " : "", (int) seen[i]);
+        /* In a namespace of its own a number of ours means nothing. */
+        if (wanted > 0 && process->namespace_depth == 0)
+                owner = find_owner(wanted);
+
+        if (owner > 0 && owner != process->pid)
+                return error_set(error, ERROR_BACKEND_FAILED,
+                                 "Thread %d is not one of process %d, but of process %d; process %d has %s%s.",
+                                 (int) wanted, (int) process->pid, (int) owner,
+                                 (int) process->pid, text, n_seen > SEEN_MAX ? ", …" : "");
+        return error_set(error, ERROR_BACKEND_FAILED, "Process %d has no thread %d%s, but %s%s.",
+                         (int) process->pid, (int) wanted,
+                         process->namespace_depth > 0 ? " in its PID namespace" : "",
+                         text, n_seen > SEEN_MAX ? ", …" : "");
+}
+
+int process_find_thread(const Process *process, pid_t tid_in_its_namespace, pid_t *ret_tid, Error *error) {
+        _cleanup_free_ pid_t *ids = NULL;
+        size_t n_ids, n_inner = 0;
+        int r;
+
+        if (process->namespace_depth == 0) {
+                _cleanup_close_ int fd = open_thread(process, tid_in_its_namespace);
+
+                if (fd >= 0 && process_is_alive(process)) {
+                        *ret_tid = tid_in_its_namespace;
+                        return 0;
+                }
+                if (fd < 0 && !is_gone(fd))
+                        return thread_error(process, tid_in_its_namespace, fd, error);
+        }
+
+        if (!process_is_alive(process))
+                return error_set(error, ERROR_NOT_RUNNING, "Process %d has ended.", (int) process->pid);
+        r = read_ids(process, &ids, &n_ids, error);
+        if (r < 0)
+                return r;
+
+        /* The list of what we call them turns into one of what it calls them. */
+        for (size_t i = 0; i < n_ids; i++) {
+                pid_t tid = ids[i], inner;
+
+                r = read_inner_id(process, tid, &inner);
+                if (is_gone(r))
+                        continue;
+                if (r < 0)
+                        return thread_error(process, tid, r, error);
+                if (inner == tid_in_its_namespace) {
+                        *ret_tid = tid;
+                        return 0;
+                }
+                ids[n_inner++] = inner;
+        }
+
+        if (!process_is_alive(process))
+                return error_set(error, ERROR_NOT_RUNNING, "Process %d has ended.", (int) process->pid);
+        return foreign_error(process, tid_in_its_namespace, ids, n_inner, error);
+}
+
+void process_threads_clear(ProcessThreads *threads) {
+        free(threads->items);
+        *threads = (ProcessThreads) {};
+}
+
+static int read_thread(const Process *process, pid_t tid, ProcessThread *ret) {
+        ProcessThread thread = { .tid = tid };
+        _cleanup_close_ int fd = -1;
+        ProcStatus status;
+        ProcStat stat;
+        int r;
+
+        fd = open_thread(process, tid);
+        if (fd < 0)
+                return fd;
+        r = read_stat(fd, &stat);
+        if (r < 0)
+                return r;
+        thread.tid_in_its_namespace = tid;
+        if (process->namespace_depth > 0) {
+                r = read_status(fd, "status", &status);
+                if (r < 0)
+                        return r;
+                thread.tid_in_its_namespace = status.innermost_pid;
+        }
+
+        thread.role = thread_role_from_comm(stat.comm, &thread.vcpu);
+        memcpy(thread.comm, stat.comm, sizeof thread.comm);
+        text_make_printable(thread.comm);
+
+        *ret = thread;
+        return 0;
+}
+
+int process_list_threads(const Process *process, ProcessThreads *ret, Error *error) {
+        _cleanup_process_threads_ ProcessThreads threads = {};
+        _cleanup_free_ pid_t *ids = NULL;
+        size_t n_ids;
+        int r;
+
+        if (!process_is_alive(process))
+                return error_set(error, ERROR_NOT_RUNNING, "Process %d has ended.", (int) process->pid);
+        r = read_ids(process, &ids, &n_ids, error);
+        if (r < 0)
+                return r;
+        threads.items = calloc(n_ids, sizeof *threads.items);
+        if (!threads.items)
+                return error_set(error, ERROR_NO_MEMORY, "No memory for the threads of process %d.", (int) process->pid);
+
+        for (size_t i = 0; i < n_ids; i++) {
+                r = read_thread(process, ids[i], threads.items + threads.n_items);
+                if (is_gone(r))
+                        continue;
+                if (r < 0)
+                        return thread_error(process, ids[i], r, error);
+                threads.n_items++;
+        }
+        if (threads.n_items == 0)
+                return thread_error(process, process->pid, -ESRCH, error);
+
+        *ret = TAKE(threads);
+        return 0;
+}
+
+const ProcessThread *process_threads_find(const ProcessThreads *threads, pid_t tid_in_its_namespace) {
+        for (size_t i = 0; i < threads->n_items; i++)
+                if (threads->items[i].tid_in_its_namespace == tid_in_its_namespace)
+                        return threads->items + i;
+
+        return NULL;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The process of a VMM and its threads, in the live /proc: who is who. What is
+ * done with a thread stands in threads.h. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+
+/* A comm is 16 bytes with its end; kernel workers show more in their stat. */
+#define COMM_MAX 64u
+
+/* As many threads of one process as are looked at. A QEMU with 1,024 vCPUs and a
+ * full pool of workers has less; whoever has more wants to hold us up. */
+#define PROCESS_THREADS_MAX 8192u
+
+typedef struct Process {
+        pid_t pid;                      /* as we see it */
+        int fd;                         /* /proc/PID */
+        int pidfd;                      /* readable when it ends; -1 where the kernel has none */
+        uint64_t start_ticks;           /* since the boot of the host: with "pid", a name for this run */
+        unsigned namespace_depth;       /* PID namespaces between us and it; 0 if it lives in ours */
+} Process;
+
+/* Opens a process by its id in our own PID namespace.
+ * Source: /proc/PID/{stat,status}, pidfd_open(2).
+ * Errors: InvalidArgs for what is no process's id (a thread's, too), NotRunning if
+ * there is none or it has ended. */
+int process_open(pid_t pid, Process **ret, Error *error);
+Process *process_free(Process *process);
+DEFINE_CLEANUP(Process *, process_free)
+
+/* Whether it still runs. One that has ended and waits for its parent does not. */
+bool process_is_alive(const Process *process);
+
+/* Finds a thread by the id that it has in the process's own PID namespace, which is
+ * what a monitor tells: "*ret_tid" is its id in ours.
+ * Source: /proc/PID/task, NSpid in /proc/PID/task/TID/status.
+ * Errors: BackendFailed with what was seen if this process has no such thread,
+ * NotRunning if the process has ended. */
+int process_find_thread(const Process *process, pid_t tid_in_its_namespace, pid_t *ret_tid, Error *error);
+
+/* Opens /proc/PID/task/TID, which is there if and only if the thread is this
+ * process's. Returns the descriptor.
+ * Errors: NotRunning if process or thread have ended, BackendFailed if the id is
+ * that of another process's thread. */
+int process_open_thread(const Process *process, pid_t tid, Error *error);
+
+/* What a thread is there for, by its name. */
+typedef enum ThreadRole {
+        THREAD_ROLE_EMULATOR,           /* everything that is none of the others */
+        THREAD_ROLE_VCPU,
+        THREAD_ROLE_IOTHREAD,
+        THREAD_ROLE_VHOST,
+        _THREAD_ROLE_MAX,
+} ThreadRole;
+
+const char *thread_role_to_string(ThreadRole role);
+
+typedef struct ProcessThread {
+        pid_t tid;                      /* as we see it */
+        pid_t tid_in_its_namespace;     /* as its monitor names it */
+        ThreadRole role;                /* a hint */
+        uint32_t vcpu;                  /* a hint; ID_NONE if it is no vCPU's */
+        char comm[COMM_MAX];            /* printable */
+} ProcessThread;
+
+typedef struct ProcessThreads {
+        ProcessThread *items;           /* by "tid" */
+        size_t n_items;
+} ProcessThreads;
+
+void process_threads_clear(ProcessThreads *threads);
+#define _cleanup_process_threads_ _cleanup_(process_threads_clear)
+
+/* All threads of the process; those that end meanwhile are left out.
+ *
+ * Role and vCPU come from the thread's name, which every process may choose for
+ * itself, and which QEMU gives only with "-name …,debug-threads=on": they are for
+ * people to read. What is to be pinned is asked of the monitor.
+ * Errors: NotRunning, ResourceExhausted above PROCESS_THREADS_MAX. */
+int process_list_threads(const Process *process, ProcessThreads *ret, Error *error);
+
+/* The one that the monitor calls so, or NULL. */
+const ProcessThread *process_threads_find(const ProcessThreads *threads, pid_t tid_in_its_namespace);
+
+/* The parsers, each a function of a text alone. */
+
+/* Source: proc_pid_stat(5), fields 1 to 39. */
+typedef struct ProcStat {
+        char comm[COMM_MAX];            /* as it is: white space, parentheses, any bytes */
+        char state;
+        uint64_t user_ticks;            /* 14 */
+        uint64_t system_ticks;          /* 15 */
+        uint64_t n_threads;             /* 20 */
+        uint64_t start_ticks;           /* 22 */
+        uint32_t last_cpu;              /* 39 */
+} ProcStat;
+
+/* Returns -EINVAL for what is no such text, -ERANGE for a number too large. */
+int proc_stat_parse(const char *text, ProcStat *ret);
+
+/* Source: proc_pid_status(5). */
+typedef struct ProcStatus {
+        pid_t tgid;
+        pid_t pid;
+        pid_t innermost_pid;            /* the last of NSpid */
+        unsigned namespace_depth;       /* how many more than one NSpid has */
+} ProcStatus;
+
+/* Returns -EINVAL for what is no such text, -ESRCH for an id of 0, which the kernel
+ * writes for who went away meanwhile. A kernel without PID namespaces has no NSpid. */
+int proc_status_parse(const char *text, ProcStatus *ret);
+
+/* "CPU 0/KVM", "CPU 0/TCG", "IO iothread0", "vhost-123"; "*ret_vcpu" may be ID_NONE. */
+ThreadRole thread_role_from_comm(const char *comm, uint32_t *ret_vcpu);

@@ -225,6 +225,38 @@ static void a_broken_connection_is_told_once(void) {
         g_assert_cmpstr(subject->reason, ==, "the connection broke");
 }
 
+/* More than one piece of it. */
+static void last_words_are_heard_though_sending_failed(void) {
+        g_autoptr(Peer) peer = peer_new(NULL);
+        g_autoptr(Subject) subject = subject_new(peer);
+        _cleanup_json_ JsonObject *object = json_object_new_object();
+        g_autofree char *text = make_line(80 * 1024);
+
+        peer_send(peer, text);
+        peer_send(peer, "\n{\"last\":1}\n");
+        g_assert_cmpuint(subject->n_objects, ==, 0);
+        peer_hang_up(peer);
+        g_assert_cmpint(json_line_send(subject->line, object), ==, 0);
+        g_assert_cmpint(json_line_send(subject->line, object), ==, -ENOTCONN);
+        wait_closed(peer, subject);
+        g_assert_cmpuint(subject->n_objects, ==, 2);
+        g_assert_true(g_str_has_suffix(subject->heard->str, "{\"last\":1}"));
+}
+
+/* One that shuts its reading side only, and stays: no event tells that. */
+static void a_peer_that_takes_nothing_more_is_dropped(void) {
+        g_autoptr(Peer) peer = peer_new(NULL);
+        g_autoptr(Subject) subject = subject_new(peer);
+        _cleanup_json_ JsonObject *object = json_object_new_object();
+
+        peer_send(peer, "{}\n");
+        g_assert_cmpint(shutdown(peer->fd, SHUT_RD), ==, 0);
+        g_assert_cmpint(json_line_send(subject->line, object), ==, 0);
+        wait_closed(peer, subject);
+        g_assert_cmpuint(subject->n_objects, ==, 1);
+        g_assert_cmpstr(subject->reason, ==, "the connection broke");
+}
+
 static void dropping_is_told_later_and_once(void) {
         g_autoptr(Peer) peer = peer_new(NULL);
         g_autoptr(Subject) subject = subject_new(peer);
@@ -422,6 +454,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/json-line/long-lines-follow-each-other", long_lines_follow_each_other);
         g_test_add_func("/json-line/the-end-is-told-once", the_end_is_told_once);
         g_test_add_func("/json-line/a-broken-connection-is-told-once", a_broken_connection_is_told_once);
+        g_test_add_func("/json-line/last-words-are-heard-though-sending-failed", last_words_are_heard_though_sending_failed);
+        g_test_add_func("/json-line/a-peer-that-takes-nothing-more-is-dropped", a_peer_that_takes_nothing_more_is_dropped);
         g_test_add_func("/json-line/dropping-is-told-later-and-once", dropping_is_told_later_and_once);
         g_test_add_func("/json-line/nothing-is-handed-on-after-dropping", nothing_is_handed_on_after_dropping);
         g_test_add_func("/json-line/freeing-from-an-object-ends-it-there", freeing_from_an_object_ends_it_there);

@@ -23,6 +23,7 @@ struct JsonLine {
         char *output;
         size_t n_output, output_allocated;
 
+        bool broken;                    /* takes nothing more; what it sent before is still read */
         const char *reason;             /* why it is over; NULL while it is not */
         bool *freed;                    /* set if a handler frees the connection */
 };
@@ -65,6 +66,14 @@ static void buffer_release(char **buffer, size_t *allocated) {
         *allocated = 0;
 }
 
+/* The last words of a peer that is gone may be why it went. */
+static void line_end_broken(JsonLine *line) {
+        char byte;
+
+        if (line->broken && recv(line->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+                json_line_drop(line, "the connection broke");
+}
+
 static void line_write(JsonLine *line) {
         size_t sent = 0;
 
@@ -74,8 +83,10 @@ static void line_write(JsonLine *line) {
                 if (n < 0) {
                         if (errno == EINTR)
                                 continue;
-                        if (errno != EAGAIN)
-                                json_line_drop(line, "the connection broke");
+                        if (errno != EAGAIN) {
+                                line->broken = true;
+                                sent = line->n_output;
+                        }
                         break;
                 }
                 sent += (size_t) n;
@@ -88,6 +99,7 @@ static void line_write(JsonLine *line) {
                 buffer_release(&line->output, &line->output_allocated);
         if (!line->reason)
                 (void) sd_event_source_set_io_events(line->io_source, EPOLLIN | (line->n_output > 0 ? EPOLLOUT : 0));
+        line_end_broken(line);
 }
 
 /* Hands on the lines that are whole. "from" is where the new bytes start: what was
@@ -133,7 +145,8 @@ static bool line_split(JsonLine *line, size_t from) {
         return true;
 }
 
-static void line_read(JsonLine *line) {
+/* Returns false if the connection was freed. */
+static bool line_read(JsonLine *line) {
         char piece[READ_BYTES];
         size_t from = line->n_input;
         ssize_t n;
@@ -142,21 +155,24 @@ static void line_read(JsonLine *line) {
         if (n < 0) {
                 if (errno != EAGAIN && errno != EINTR)
                         json_line_drop(line, "the connection broke");
-                return;
+                return true;
         }
         if (n == 0) {
                 json_line_drop(line, "it closed the connection");
-                return;
+                return true;
         }
 
         if (buffer_reserve(&line->input, &line->input_allocated, line->n_input + (size_t) n) < 0) {
                 json_line_drop(line, "there is not enough memory for what it sends");
-                return;
+                return true;
         }
         memcpy(line->input + line->n_input, piece, (size_t) n);
         line->n_input += (size_t) n;
-        if (line_split(line, from) && line->n_input > JSON_LINE_MAX)
+        if (!line_split(line, from))
+                return false;
+        if (line->n_input > JSON_LINE_MAX)
                 json_line_drop(line, "it sent a line of more than 256 KiB");
+        return true;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -164,8 +180,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
         if (revents & EPOLLOUT)
                 line_write(line);
-        if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR) && !line->reason)
-                line_read(line);
+        if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR) && !line->reason && line_read(line))
+                line_end_broken(line);
         return 0;
 }
 
@@ -212,7 +228,7 @@ int json_line_send_bytes(JsonLine *line, const void *bytes, size_t n) {
         bool was_empty = line->n_output == 0;
         int r;
 
-        if (line->reason)
+        if (line->reason || line->broken)
                 return -ENOTCONN;
         if (n > JSON_LINE_QUEUE_MAX - line->n_output) {
                 json_line_drop(line, "it does not read what it is sent");

@@ -245,16 +245,20 @@ static void last_words_are_heard_though_sending_failed(void) {
 
 /* One that shuts its reading side only, and stays: no event tells that. */
 static void a_peer_that_takes_nothing_more_is_dropped(void) {
-        g_autoptr(Peer) peer = peer_new(NULL);
-        g_autoptr(Subject) subject = subject_new(peer);
-        _cleanup_json_ JsonObject *object = json_object_new_object();
+        for (unsigned n_before = 0; n_before <= 1; n_before++) {
+                g_autoptr(Peer) peer = peer_new(NULL);
+                g_autoptr(Subject) subject = subject_new(peer);
+                _cleanup_json_ JsonObject *object = json_object_new_object();
 
-        peer_send(peer, "{}\n");
-        g_assert_cmpint(shutdown(peer->fd, SHUT_RD), ==, 0);
-        g_assert_cmpint(json_line_send(subject->line, object), ==, 0);
-        wait_closed(peer, subject);
-        g_assert_cmpuint(subject->n_objects, ==, 1);
-        g_assert_cmpstr(subject->reason, ==, "the connection broke");
+                if (n_before > 0)
+                        peer_send(peer, "{}\n");
+                g_assert_cmpint(shutdown(peer->fd, SHUT_RD), ==, 0);
+                g_assert_cmpint(json_line_send(subject->line, object), ==, 0);
+                g_assert_cmpuint(subject->n_closed, ==, 0);
+                wait_closed(peer, subject);
+                g_assert_cmpuint(subject->n_objects, ==, n_before);
+                g_assert_cmpstr(subject->reason, ==, "the connection broke");
+        }
 }
 
 static void dropping_is_told_later_and_once(void) {

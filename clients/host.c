@@ -60,6 +60,7 @@ void host_clear(Host *host) {
         json_object_put(host->manager);
         json_object_put(host->topology);
         json_object_put(host->cells);
+        json_object_put(host->objects);
         *host = HOST_NONE;
 }
 
@@ -69,7 +70,7 @@ ExitCode host_fail_malformed(const Ctl *ctl, const char *member, const char *wha
                         "Are berthd and berthctl of one version?", member, what);
 }
 
-static ExitCode object_check(const Ctl *ctl, json_object *object, const Field *fields, const char *member) {
+ExitCode host_check_object(const Ctl *ctl, json_object *object, const Field *fields, const char *member) {
         const char *wrong;
 
         if (fields_check(object, fields, &wrong))
@@ -77,12 +78,16 @@ static ExitCode object_check(const Ctl *ctl, json_object *object, const Field *f
         return host_fail_malformed(ctl, member, wrong ?: "an entry");
 }
 
-static ExitCode list_check(const Ctl *ctl, json_object *list, const Field *fields, const char *member) {
+ExitCode host_check_list(const Ctl *ctl, json_object *list, const Field *fields, const char *member) {
         ExitCode e = CTL_DONE;
 
         for (size_t i = 0; i < list_length(list) && e == CTL_DONE; i++)
-                e = object_check(ctl, json_object_array_get_idx(list, i), fields, member);
+                e = host_check_object(ctl, json_object_array_get_idx(list, i), fields, member);
         return e;
+}
+
+ExitCode host_check_warnings(const Ctl *ctl, json_object *properties, const char *member) {
+        return host_check_list(ctl, field_list(properties, "Warnings"), warning_fields, member);
 }
 
 static int cell_compare(const void *a, const void *b) {
@@ -98,23 +103,23 @@ static ExitCode interfaces_take(const Ctl *ctl, Host *host, json_object *interfa
         ExitCode e;
 
         if (json_object_object_get_ex(interfaces, BERTH_MANAGER, &properties) && !host->manager) {
-                e = object_check(ctl, properties, manager_fields, member);
+                e = host_check_object(ctl, properties, manager_fields, member);
                 if (e == CTL_DONE)
-                        e = list_check(ctl, field_list(properties, "Warnings"), warning_fields, member);
+                        e = host_check_warnings(ctl, properties, member);
                 if (e != CTL_DONE)
                         return e;
                 host->manager = json_object_get(properties);
         }
         if (json_object_object_get_ex(interfaces, BERTH_TOPOLOGY, &properties) && !host->topology) {
-                e = object_check(ctl, properties, topology_fields, member);
+                e = host_check_object(ctl, properties, topology_fields, member);
                 if (e == CTL_DONE)
-                        e = list_check(ctl, field_list(properties, "Warnings"), warning_fields, member);
+                        e = host_check_warnings(ctl, properties, member);
                 if (e != CTL_DONE)
                         return e;
                 host->topology = json_object_get(properties);
         }
         if (json_object_object_get_ex(interfaces, BERTH_CELL, &properties)) {
-                e = object_check(ctl, properties, cell_fields, member);
+                e = host_check_object(ctl, properties, cell_fields, member);
                 if (e != CTL_DONE)
                         return e;
                 json_object_array_add(host->cells, json_object_get(properties));
@@ -122,26 +127,28 @@ static ExitCode interfaces_take(const Ctl *ctl, Host *host, json_object *interfa
         return CTL_DONE;
 }
 
+ExitCode host_get_objects(Ctl *ctl, json_object **ret) {
+        static const Call call = { BERTH_PATH, "org.freedesktop.DBus.ObjectManager", OBJECTS_MEMBER, "a{oa{sa{sv}}}", false };
+
+        return bus_call(ctl, &call, ret, NULL);
+}
+
 ExitCode host_load(Ctl *ctl, Host *ret) {
-        static const Call call = {
-                BERTH_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "a{oa{sa{sv}}}", false
-        };
-        _cleanup_json_ json_object *objects = NULL;
         _cleanup_host_ Host host = HOST_NONE;
         ExitCode e;
 
-        e = bus_call(ctl, &call, &objects, NULL);
+        e = host_get_objects(ctl, &host.objects);
         if (e != CTL_DONE)
                 return e;
         host.cells = json_object_new_array();
-        json_object_object_foreach(objects, path, interfaces) {
+        json_object_object_foreach(host.objects, path, interfaces) {
                 (void) path;
-                e = interfaces_take(ctl, &host, interfaces, call.member);
+                e = interfaces_take(ctl, &host, interfaces, OBJECTS_MEMBER);
                 if (e != CTL_DONE)
                         return e;
         }
         if (!host.topology)
-                return host_fail_malformed(ctl, call.member, "no object has " BERTH_TOPOLOGY);
+                return host_fail_malformed(ctl, OBJECTS_MEMBER, "no object has " BERTH_TOPOLOGY);
         if (!host.manager)
                 host.manager = json_object_new_object();
         json_object_array_sort(host.cells, cell_compare);
@@ -159,9 +166,9 @@ ExitCode host_load_topology(Ctl *ctl, json_object **ret) {
 
         e = bus_call(ctl, &call, &topology, "s", BERTH_TOPOLOGY);
         if (e == CTL_DONE)
-                e = object_check(ctl, topology, topology_fields, call.member);
+                e = host_check_object(ctl, topology, topology_fields, call.member);
         if (e == CTL_DONE)
-                e = list_check(ctl, field_list(topology, "Warnings"), warning_fields, call.member);
+                e = host_check_warnings(ctl, topology, call.member);
         if (e == CTL_DONE)
                 *ret = TAKE(topology);
         return e;
@@ -236,7 +243,7 @@ static ExitCode list_load(Ctl *ctl, const Call *call, const Field *fields, json_
 
         e = bus_call(ctl, call, &list, NULL);
         if (e == CTL_DONE)
-                e = list_check(ctl, list, fields, call->member);
+                e = host_check_list(ctl, list, fields, call->member);
         if (e == CTL_DONE)
                 *ret = TAKE(list);
         return e;

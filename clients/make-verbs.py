@@ -25,7 +25,7 @@ class TableError(Exception):
 OPTION_KEYS = {"name", "short", "argument", "values", "summary", "description"}
 VERB_KEYS = {"name", "arguments", "least", "most", "completes", "summary",
              "description", "json", "option", "example"}
-COMPLETIONS = {"cell", "size", "verb"}
+COMPLETIONS = {"cell", "domain", "size", "verb"}
 
 
 def table_read(path):
@@ -346,6 +346,18 @@ def make_completion(table, version):
     yield "                grep -o '\"Id\":[0-9]*' | cut -d: -f2"
     yield "}"
     yield ""
+    # A name may have in it what bash would run: it never gets where words are expanded.
+    yield "_berthctl_domains() {"
+    yield "        local name quoted"
+    yield "        while IFS= read -r name; do"
+    yield "                printf -v quoted %q \"$name\""
+    yield "                if [[ $quoted == \"$1\"* || $name == \"$1\"* ]]; then"
+    yield "                        COMPREPLY+=(\"$quoted\")"
+    yield "                fi"
+    yield "        done < <(berthctl --timeout=1 --json=short domains 2>/dev/null |"
+    yield "                grep -o '\"Name\":\"[^\"\\\\]*\"' | cut -d '\"' -f 4)"
+    yield "}"
+    yield ""
     yield "_berthctl() {"
     yield "        local cur prev words cword"
     yield "        _init_completion -n = 2>/dev/null || {"
@@ -411,6 +423,9 @@ def make_completion(table, version):
         for i, kind in enumerate(verb["completes"]):
             position = "*" if verb["most"] < 0 and i + 1 == len(verb["completes"]) else str(i)
             yield f"        {verb['name']}:{position})"
+            if kind == "domain":
+                yield "                COMPREPLY=(); _berthctl_domains \"$cur\";;"
+                continue
             yield f"                COMPREPLY=($(compgen -W \"{kinds[kind]}\" -- \"$cur\"));;"
     yield "        esac"
     yield "}"

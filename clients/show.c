@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fields.h"
+#include "guests.h"
 #include "show.h"
 #include "table.h"
 #include "units.h"
@@ -101,6 +102,38 @@ ExitCode show_cells(const Ctl *ctl, const Terminal *t, const Host *host, unsigne
                 return CTL_DONE;
         for (size_t i = 0; i < list_length(host->cells) && r >= 0; i++)
                 r = cell_add(table, json_object_array_get_idx(host->cells, i));
+        if (r < 0)
+                return fail_no_memory(ctl);
+        table_print(table, t, max_rows);
+        return CTL_DONE;
+}
+
+static int guest_add(Table *table, json_object *guest, bool brief) {
+        _cleanup_free_ char *vcpus = guest_vcpus_format(guest);
+        uint64_t pid = field_number_or(guest, "Pid", 0);
+        int r;
+
+        r = table_add(table, field_string(guest, "Name"));
+        if (r >= 0)
+                r = table_add(table, field_string(guest, "State"));
+        if (r >= 0)
+                r = table_add(table, vcpus);
+        if (r >= 0)
+                r = pid > 0 ? table_addf(table, "%" PRIu64, pid) : table_add(table, NULL);
+        if (r >= 0)
+                r = table_add(table, brief ? NULL : field_string(guest, "Uuid"));
+        return r;
+}
+
+ExitCode show_guests(const Ctl *ctl, const Terminal *t, json_object *guests, unsigned max_rows, bool brief) {
+        static const Column columns[] = {
+                { "NAME", .wraps = true }, { "STATE" }, { "VCPUS" }, { "PID", .right = true }, { "UUID" }, {},
+        };
+        _cleanup_table_ Table *table = table_new(columns);
+        int r = table ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < list_length(guests) && r >= 0; i++)
+                r = guest_add(table, json_object_array_get_idx(guests, i), brief);
         if (r < 0)
                 return fail_no_memory(ctl);
         table_print(table, t, max_rows);

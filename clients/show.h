@@ -11,6 +11,9 @@ char *cache_name(json_object *cache);
 /* Prints the table of cells, at most @max_rows of them. */
 ExitCode show_cells(const Ctl *ctl, const Terminal *t, const Host *host, unsigned max_rows);
 
+/* Prints the table of guests, at most @max_rows of them; without their UUIDs if @brief. */
+ExitCode show_guests(const Ctl *ctl, const Terminal *t, json_object *guests, unsigned max_rows, bool brief);
+
 /* Prints at most @max of the findings in @warnings (may be NULL), each with its remedy. */
 void show_warnings(const Terminal *t, json_object *warnings, size_t max);
 

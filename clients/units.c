@@ -31,6 +31,28 @@ const char *khz_format(char buffer[static UNIT_TEXT_MAX], uint64_t khz) {
         return buffer;
 }
 
+const char *usec_format(char buffer[static UNIT_TEXT_MAX], uint64_t usec) {
+        uint64_t seconds = usec / 1000000, minutes = seconds / 60, hours = minutes / 60;
+
+        if (usec == 0)
+                snprintf(buffer, UNIT_TEXT_MAX, "0 s");
+        else if (usec < 1000)
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 " us", usec);
+        else if (seconds == 0)
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 " ms", usec / 1000);
+        else if (minutes == 0 && usec / 100000 % 10 == 0)
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 " s", seconds);
+        else if (minutes == 0)
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 ".%" PRIu64 " s", seconds, usec / 100000 % 10);
+        else if (hours == 0)
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 " min %" PRIu64 " s", minutes, seconds % 60);
+        else if (hours < 24)
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 " h %" PRIu64 " min", hours, minutes % 60);
+        else
+                snprintf(buffer, UNIT_TEXT_MAX, "%" PRIu64 " d %" PRIu64 " h", hours / 24, hours % 24);
+        return buffer;
+}
+
 int bytes_parse(const char *text, uint64_t *ret_bytes) {
         static const char suffixes[] = "KMGTPE";
         uint64_t n = 0;

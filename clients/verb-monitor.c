@@ -15,6 +15,7 @@
 
 #include "bus.h"
 #include "fields.h"
+#include "guests.h"
 #include "message-json.h"
 
 typedef struct Monitor {
@@ -39,21 +40,27 @@ static uint64_t now_usec(void) {
         return ts.tv_sec * UINT64_C(1000000) + ts.tv_nsec / 1000;
 }
 
-static const char *path_short(const char *path) {
+/* What an object is called in a line: a guest by its name, which is what its path has escaped. To be freed. */
+static char *path_short(const char *path) {
+        _cleanup_free_ char *name = NULL;
+        char *text;
+
+        if (sd_bus_path_decode(path, BERTH_DOMAINS_PATH, &name) > 0)
+                return asprintf(&text, "domains/%s", name) < 0 ? NULL : text;
         if (strcmp(path, BERTH_HOST_PATH) == 0)
-                return "host";
+                return strdup("host");
         if (strncmp(path, BERTH_HOST_PATH "/", strlen(BERTH_HOST_PATH "/")) == 0)
-                return path + strlen(BERTH_HOST_PATH "/");
+                return strdup(path + strlen(BERTH_HOST_PATH "/"));
         if (strncmp(path, BERTH_PATH "/", strlen(BERTH_PATH "/")) == 0)
-                return path + strlen(BERTH_PATH "/");
-        return strcmp(path, BERTH_PATH) == 0 ? "service" : path;
+                return strdup(path + strlen(BERTH_PATH "/"));
+        return strdup(strcmp(path, BERTH_PATH) == 0 ? "service" : path);
 }
 
-/* One event as text: the time, what it is about, what happened. */
+/* One event as text: the time, the object it is about, what happened. */
 static void show_text(const Monitor *m, const char *path, const char *format, ...) _printf_(3, 4);
 static void show_text(const Monitor *m, const char *path, const char *format, ...) {
         const Terminal *t = &m->ctl->terminal;
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *what = NULL, *text = NULL;
         char clock_text[16] = "";
         time_t now = time(NULL);
         struct tm tm;
@@ -67,8 +74,14 @@ static void show_text(const Monitor *m, const char *path, const char *format, ..
                 text = NULL;
                 return;
         }
+        what = path_short(path);
+        if (!what)
+                return;
         /* One line an event, whatever the service has in it. */
         for (char *c = text; *c; c++)
+                if (*c == '\n')
+                        *c = ' ';
+        for (char *c = what; *c; c++)
                 if (*c == '\n')
                         *c = ' ';
         if (localtime_r(&now, &tm))
@@ -76,7 +89,7 @@ static void show_text(const Monitor *m, const char *path, const char *format, ..
         terminal_style(t, STYLE_FAINT);
         terminal_put(t, clock_text);
         terminal_style(t, STYLE_NORMAL);
-        terminal_printf(t, " %-9s %s\n", path, text);
+        terminal_printf(t, " %-9s %s\n", what, text);
         fflush(t->file);
 }
 
@@ -138,12 +151,15 @@ static void show_property(const Monitor *m, const char *path, const char *interf
                 return;
         }
         _cleanup_free_ char *old_text = before ? value_text(before) : NULL, *new_text = now ? value_text(now) : NULL;
+        /* Of a guest's parts "Current" alone would not say what it counts. */
+        bool part = strncmp(interface, BERTH_DOMAIN ".", strlen(BERTH_DOMAIN ".")) == 0;
+        const char *of = part ? interface + strlen(BERTH_DOMAIN ".") : "", *dot = part ? "." : "";
         if (!new_text)
-                show_text(m, path_short(path), "%s: changed", property);
+                show_text(m, path, "%s%s%s: changed", of, dot, property);
         else if (old_text)
-                show_text(m, path_short(path), "%s: %s -> %s", property, old_text, new_text);
+                show_text(m, path, "%s%s%s: %s -> %s", of, dot, property, old_text, new_text);
         else
-                show_text(m, path_short(path), "%s: %s", property, new_text);
+                show_text(m, path, "%s%s%s: %s", of, dot, property, new_text);
 }
 
 /* What is known */
@@ -182,7 +198,7 @@ static int on_objects(sd_bus_message *message, void *userdata, sd_bus_error *ret
         m->read_slot = sd_bus_slot_unref(m->read_slot);
         if (sd_bus_message_is_method_error(message, NULL)) {
                 if (!m->running && m->ctl->json == JSON_OFF)
-                        show_text(m, "service", "is not running; waiting for it");
+                        show_text(m, BERTH_PATH, "is not running; waiting for it");
                 return 0;
         }
         if (!sd_bus_message_has_signature(message, "a{oa{sa{sv}}}") || message_to_json(message, &objects) < 0)
@@ -223,6 +239,19 @@ static bool interface_is_common(const char *name) {
         return strncmp(name, "org.freedesktop.DBus.", strlen("org.freedesktop.DBus.")) == 0;
 }
 
+/* A guest that has come, with what is known of it. */
+static void show_new_guest(const Monitor *m, const char *path, json_object *interfaces) {
+        json_object *domain = object_descend(interfaces, BERTH_DOMAIN, false), *guest = json_object_new_object(), *vcpus;
+        const char *state = field_string(domain, "State");
+
+        if (json_object_object_get_ex(interfaces, BERTH_VCPUS, &vcpus))
+                json_object_object_add(guest, "Vcpus", json_object_get(vcpus));
+        _cleanup_free_ char *count = guest_vcpus_format(guest);
+        json_object_put(guest);
+        show_text(m, path, "new%s%s%s%s%s", *state ? ", " : "", state, count && *count ? ", " : "", count ?: "",
+                  !count || !*count ? "" : strcmp(count, "1") == 0 ? " vCPU" : " vCPUs");
+}
+
 static int on_interfaces_added(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         _cleanup_json_ json_object *body = NULL;
         Monitor *m = userdata;
@@ -252,15 +281,27 @@ static int on_interfaces_added(sd_bus_message *message, void *userdata, sd_bus_e
                 json_object *properties_of = object_descend(interfaces, BERTH_CELL, false), *cpus = NULL;
                 json_object_object_get_ex(properties_of, "Cpus", &cpus);
                 _cleanup_free_ char *text = cpus ? value_text(cpus) : NULL;
-                show_text(m, path_short(path), "new, with CPUs: %s", text ?: "none");
+                show_text(m, path, "new, with CPUs: %s", text ?: "none");
+                return 0;
+        }
+        if (json_object_object_get_ex(interfaces, BERTH_DOMAIN, NULL)) {
+                show_new_guest(m, path, interfaces);
                 return 0;
         }
         json_object_object_foreach(interfaces, name, unused) {
                 (void) unused;
                 if (!interface_is_common(name))
-                        show_text(m, path_short(path), "new: %s", name);
+                        show_text(m, path, "new: %s", name);
         }
         return 0;
+}
+
+/* Whether a guest's object goes whole: then its other interfaces are no events of their own. */
+static bool names_guest(json_object *names) {
+        for (size_t i = 0; i < json_object_array_length(names); i++)
+                if (strcmp(json_object_get_string(json_object_array_get_idx(names, i)), BERTH_DOMAIN) == 0)
+                        return true;
+        return false;
 }
 
 static int on_interfaces_removed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
@@ -279,12 +320,13 @@ static int on_interfaces_removed(sd_bus_message *message, void *userdata, sd_bus
                 json_object_object_add(event, "interfaces", json_object_get(names));
                 show_json(m, "interfaces-removed", event);
         }
+        bool guest = names_guest(names);
         for (size_t i = 0; i < json_object_array_length(names); i++) {
                 const char *name = json_object_get_string(json_object_array_get_idx(names, i));
-                if (m->ctl->json == JSON_OFF && strcmp(name, BERTH_CELL) == 0)
-                        show_text(m, path_short(path), "gone");
-                else if (m->ctl->json == JSON_OFF && !interface_is_common(name))
-                        show_text(m, path_short(path), "gone: %s", name);
+                if (m->ctl->json == JSON_OFF && strcmp(name, guest ? BERTH_DOMAIN : BERTH_CELL) == 0)
+                        show_text(m, path, "gone");
+                else if (m->ctl->json == JSON_OFF && !guest && !interface_is_common(name))
+                        show_text(m, path, "gone: %s", name);
                 if (object)
                         json_object_object_del(object, name);
         }
@@ -307,14 +349,14 @@ static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_erro
                 if (m->ctl->json != JSON_OFF)
                         show_json(m, "service-stopped", NULL);
                 else
-                        show_text(m, "service", "stopped");
+                        show_text(m, BERTH_PATH, "stopped");
         }
         if (*new_owner) {
                 m->running = true;
                 if (m->ctl->json != JSON_OFF)
                         show_json(m, "service-started", NULL);
                 else
-                        show_text(m, "service", "started");
+                        show_text(m, BERTH_PATH, "started");
                 return objects_read(m);
         }
         return 0;

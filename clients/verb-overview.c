@@ -2,13 +2,14 @@
 
 /* The machine at a glance, in no more lines than a terminal has: first the few
  * lines that sum it up, last the warnings with at most a third of the lines, and
- * between them as many cells as find room. */
+ * between them a few of the guests, and as many cells as find room. */
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "cpulist.h"
 #include "fields.h"
+#include "guests.h"
 #include "show.h"
 #include "units.h"
 
@@ -19,11 +20,13 @@ enum { LABEL = 9 };
 typedef struct Overview {
         Host host;
         json_object *caches;
+        json_object *guests;
 } Overview;
 
 static void overview_clear(Overview *o) {
         host_clear(&o->host);
         json_object_put(o->caches);
+        json_object_put(o->guests);
 }
 
 static unsigned cpus_count(json_object *topology, const char *name) {
@@ -181,22 +184,24 @@ static void show_summary(const Terminal *t, const Overview *o) {
         }
 }
 
-/* The service's own warnings and those about the machine, in one list. */
-static json_object *warnings_join(const Host *host) {
+/* The service's own warnings, those about the machine and those about guests, in one list. */
+static json_object *warnings_join(const Overview *o) {
         json_object *all = json_object_new_array();
         json_object *const lists[] = {
-                field_list(host->manager, "Warnings"),
-                field_list(host->topology, "Warnings"),
+                field_list(o->host.manager, "Warnings"),
+                field_list(o->host.topology, "Warnings"),
         };
 
         for (size_t i = 0; i < ELEMENTS(lists); i++)
                 for (size_t j = 0; j < list_length(lists[i]); j++)
                         json_object_array_add(all, json_object_get(json_object_array_get_idx(lists[i], j)));
+        for (size_t i = 0; i < list_length(o->guests); i++)
+                guest_add_warnings(json_object_array_get_idx(o->guests, i), all);
         return all;
 }
 
 /* As many of the warnings as fit into @max_lines, but one at least, as text. */
-static char *render_warnings(const Terminal *t, json_object *warnings, unsigned max_lines) {
+static char *render_warnings(const Terminal *t, json_object *warnings, bool guests, unsigned max_lines) {
         size_t n = list_length(warnings);
 
         for (size_t show = n;; show--) {
@@ -209,7 +214,8 @@ static char *render_warnings(const Terminal *t, json_object *warnings, unsigned 
                         return NULL;
                 show_warnings(&memory, warnings, show);
                 if (show < n)
-                        terminal_printf(&memory, "… and %zu more; 'berthctl topology' shows those of the machine.\n", n - show);
+                        terminal_printf(&memory, "… and %zu more; 'berthctl topology' shows those of the machine%s.\n", n - show,
+                                        guests ? ", 'berthctl domains' those of guests" : "");
                 fclose(memory.file);
                 if (lines_count(text) <= max_lines || show <= 1)
                         return text;
@@ -217,9 +223,10 @@ static char *render_warnings(const Terminal *t, json_object *warnings, unsigned 
         }
 }
 
-/* As many of the cells as fit into @max_lines, but one at least. */
-static ExitCode render_cells(const Ctl *ctl, const Terminal *t, const Host *host, unsigned max_lines, char **ret) {
-        size_t n = list_length(host->cells), show = MIN(n, (size_t) max_lines);
+/* As many rows of a table as fit into @max_lines, but one at least: the cells, or the guests. */
+static ExitCode render_rows(const Ctl *ctl, const Overview *o, bool guests, unsigned max_lines, char **ret) {
+        size_t n = list_length(guests ? o->guests : o->host.cells), show = MIN(n, (size_t) max_lines);
+        const Terminal *t = &ctl->terminal;
 
         for (;; show--) {
                 char *text = NULL;
@@ -230,9 +237,10 @@ static ExitCode render_cells(const Ctl *ctl, const Terminal *t, const Host *host
                 memory.file = open_memstream(&text, &size);
                 if (!memory.file)
                         return fail_no_memory(ctl);
-                e = show_cells(ctl, &memory, host, show);
+                e = guests ? show_guests(ctl, &memory, o->guests, show, true) : show_cells(ctl, &memory, &o->host, show);
                 if (show < n)
-                        terminal_printf(&memory, "… and %zu more: 'berthctl cells' shows all.\n", n - show);
+                        terminal_printf(&memory, "… and %zu more: 'berthctl %s' shows all.\n", n - show,
+                                        guests ? "domains" : "cells");
                 fclose(memory.file);
                 if (e == CTL_DONE && (lines_count(text) <= max_lines || show <= 1)) {
                         *ret = text;
@@ -246,8 +254,8 @@ static ExitCode render_cells(const Ctl *ctl, const Terminal *t, const Host *host
 
 static ExitCode show_overview(const Ctl *ctl, const Overview *o) {
         const Terminal *t = &ctl->terminal;
-        _cleanup_json_ json_object *warnings = warnings_join(&o->host);
-        _cleanup_free_ char *warnings_text = NULL, *cells_text = NULL, *summary = NULL;
+        _cleanup_json_ json_object *warnings = warnings_join(o);
+        _cleanup_free_ char *warnings_text = NULL, *cells_text = NULL, *guests_text = NULL, *summary = NULL;
         unsigned lines = t->rows > 1 ? t->rows - 1 : 1; /* the prompt takes one */
         size_t size;
         Terminal memory = *t;
@@ -259,16 +267,22 @@ static ExitCode show_overview(const Ctl *ctl, const Overview *o) {
         show_summary(&memory, o);
         fclose(memory.file);
 
-        warnings_text = render_warnings(t, warnings, lines / 3);
+        warnings_text = render_warnings(t, warnings, list_length(o->guests) > 0, lines / 3);
         if (!warnings_text)
                 return fail_no_memory(ctl);
+        if (list_length(o->guests) > 0) {
+                e = render_rows(ctl, o, true, MAX(lines / 4, 3u), &guests_text);
+                if (e != CTL_DONE)
+                        return e;
+        }
 
-        unsigned used = lines_count(summary) + 1 + (*warnings_text ? lines_count(warnings_text) + 1 : 0);
-        e = render_cells(ctl, t, &o->host, lines > used ? lines - used : 1, &cells_text);
+        unsigned used = lines_count(summary) + 1 + (*warnings_text ? lines_count(warnings_text) + 1 : 0) +
+                (guests_text ? lines_count(guests_text) + 1 : 0);
+        e = render_rows(ctl, o, false, lines > used ? lines - used : 1, &cells_text);
         if (e != CTL_DONE)
                 return e;
-        fprintf(t->file, "%s%s%s%s%s", summary, *cells_text ? "\n" : "", cells_text, *warnings_text ? "\n" : "",
-                warnings_text);
+        fprintf(t->file, "%s%s%s%s%s%s%s", summary, *cells_text ? "\n" : "", cells_text, guests_text ? "\n" : "",
+                guests_text ?: "", *warnings_text ? "\n" : "", warnings_text);
         return CTL_DONE;
 }
 
@@ -281,6 +295,8 @@ int verb_overview(Ctl *ctl) {
                 e = host_load_free(ctl, &o.host);
         if (e == CTL_DONE)
                 e = host_list_caches(ctl, &o.caches);
+        if (e == CTL_DONE)
+                e = guests_take(ctl, o.host.objects, &o.guests);
         if (e != CTL_DONE)
                 return e;
 
@@ -291,5 +307,6 @@ int verb_overview(Ctl *ctl) {
         json_object_object_add(all, "Topology", json_object_get(o.host.topology));
         json_object_object_add(all, "Cells", json_object_get(o.host.cells));
         json_object_object_add(all, "Caches", json_object_get(o.caches));
+        json_object_object_add(all, "Domains", json_object_get(o.guests));
         return ctl_print_json(ctl, all);
 }

@@ -28,11 +28,12 @@ def expect(condition, text):
         failures.append(text)
 
 
-def complete(*words):
-    """What bash would offer for the last of these words."""
-    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
+def complete(*words, domains="[]"):
+    """What bash would offer for the last of these words, if there are these guests."""
+    script = (f'berthctl() {{ cat <<"END"\n{domains}\nEND\n}}\n'
+              'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
               '_init_completion() { return 1; }; _berthctl; printf "%s\\n" "${COMPREPLY[@]}"')
-    return set(run("bash", "-c", script, "bash", completion, "berthctl", *words).split())
+    return set(run("bash", "-c", script, "bash", completion, "berthctl", *words).split("\n")) - {""}
 
 
 def section(text, name):
@@ -62,6 +63,15 @@ expect(complete("help", "") == set(verbs), "help completes other verbs")
 expect({o.rstrip("=") for o in complete("--")} >= options, f"completion lacks {options - complete('--')}")
 expect(complete("--json", "") == {"short", "pretty", "off"}, "--json completes odd words")
 expect(complete("--json=s") == {"short"}, "--json=s is not completed")
+
+# Guests may be called what bash would run or split.
+guests = r'[{"Name":"web","Warnings":[{"message":"\"Name\":\"no\""}]},{"Name":"my guest"},{"Name":"$(exit 9)`w`"},{"Name":"Bücher"}]'
+expect(complete("vcpus", "", domains=guests) == {"web", r"my\ guest", r"\$\(exit\ 9\)\`w\`", "Bücher"},
+       f"vcpus completes {complete('vcpus', '', domains=guests)}")
+expect(complete("vcpus", "my", domains=guests) == {r"my\ guest"}, "'my' is not completed to a guest")
+expect(complete("vcpus", r"my\ g", domains=guests) == {r"my\ guest"}, "what is quoted is not completed further")
+expect(complete("vcpus", "web", "", domains=guests) == set(), "vcpus completes a second guest")
+expect(complete("vcpus", "") == set(), "vcpus completes though there are no guests")
 
 # Each verb, everywhere.
 for verb in verbs:

@@ -30,7 +30,7 @@ struct Peer {
 
 /* A machine of two sockets, each a cell of two cores with two threads. */
 static const char small_objects[] =
-        "({'/org/berth1': {'org.berth1.Manager': {'Version': <'0.1.0'>, 'Backends': <@as []>, 'Warnings': <@aa{sv} []>}},"
+        "({'/org/berth1': {'org.berth1.Manager': {'Version': <'0.1.0'>, 'Backends': <['qemu']>, 'Warnings': <@aa{sv} []>}},"
         "  '/org/berth1/host': {'org.berth1.Host.Topology': {'Arch': <'x86_64'>, 'Vendor': <'Intel'>,"
         "      'Model': <'Intel(R) Xeon(R) Silver 4114 CPU @ 2.20GHz'>, 'Generation': <uint64 3>,"
         "      'Warnings': <@aa{sv} []>, 'Sockets': <uint32 2>, 'Dies': <uint32 2>, 'Cores': <uint32 4>,"

@@ -124,7 +124,41 @@ static void test_objects_come_and_go(void) {
         assert_line(&m, "cells/2   Cpus: 8-9 -> 8");
         peer_emit(peer, "/org/berth1", MANAGER, "InterfacesAdded", "(oa{sa{sv}})",
                   "('/org/berth1/domains/web', {'org.berth1.Domain': @a{sv} {}})");
-        assert_line(&m, "domains/web new: org.berth1.Domain");
+        assert_line(&m, "domains/web new");
+}
+
+/* A guest comes and goes in one line, though it has several interfaces, by its name. */
+static void test_guests_come_change_and_go(void) {
+        g_autoptr(Peer) peer = peer_new();
+        g_auto(Monitor) m = monitor_start(peer, "off");
+
+        peer_emit(peer, "/org/berth1", MANAGER, "InterfacesAdded", "(oa{sa{sv}})",
+                  "('/org/berth1/domains/web', {'org.freedesktop.DBus.Properties': @a{sv} {},"
+                  "   'org.berth1.Domain': {'Name': <'web'>, 'State': <'running'>},"
+                  "   'org.berth1.Domain.Vcpus': {'Current': <uint32 2>, 'Maximum': <uint32 8>}})");
+        assert_line(&m, "domains/web new, running, 2 of 8 vCPUs");
+        peer_emit(peer, "/org/berth1", MANAGER, "InterfacesAdded", "(oa{sa{sv}})",
+                  "('/org/berth1/domains/B_c3_bccher_20_31_0a', {'org.berth1.Domain': {'State': <'unknown'>},"
+                  "   'org.berth1.Domain.Vcpus': {'Current': <uint32 0>, 'Maximum': <uint32 0>}})");
+        assert_line(&m, "domains/Bücher 1  new, unknown");
+        peer_emit(peer, "/org/berth1/domains/web", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
+                  "('org.berth1.Domain', {'State': <'paused'>}, @as [])");
+        assert_line(&m, "domains/web State: running -> paused");
+        peer_emit(peer, "/org/berth1/domains/web", PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
+                  "('org.berth1.Domain.Vcpus', {'Current': <uint32 3>}, ['Sparse'])");
+        assert_line(&m, "domains/web Vcpus.Current: 2 -> 3");
+        assert_line(&m, "domains/web Vcpus.Sparse: changed");
+        peer_emit(peer, "/org/berth1", MANAGER, "InterfacesRemoved", "(oas)",
+                  "('/org/berth1/domains/web', ['org.berth1.Domain.Vcpus', 'org.berth1.Domain'])");
+        assert_line(&m, "domains/web gone");
+        /* A part alone is named. */
+        peer_emit(peer, "/org/berth1", MANAGER, "InterfacesAdded", "(oa{sa{sv}})",
+                  "('/org/berth1/domains/web', {'org.berth1.Domain': {'State': <uint32 1>},"
+                  "   'org.berth1.Domain.Vcpus': {'Current': <'many'>}})");
+        assert_line(&m, "domains/web new");
+        peer_emit(peer, "/org/berth1", MANAGER, "InterfacesRemoved", "(oas)",
+                  "('/org/berth1/domains/web', ['org.berth1.Domain.Vcpus'])");
+        assert_line(&m, "domains/web gone: org.berth1.Domain.Vcpus");
 }
 
 /* Signals that are not as they are documented are passed over. */
@@ -210,6 +244,7 @@ int main(int argc, char *argv[]) {
         ADD(changes_show_old_and_new);
         ADD(lists_are_readable);
         ADD(objects_come_and_go);
+        ADD(guests_come_change_and_go);
         ADD(malformed_signals_are_passed_over);
         ADD(service_goes_and_comes);
         ADD(waits_for_a_service);

@@ -213,6 +213,22 @@ static void test_host_goes_through_ssh(void) {
         (void) g_rmdir(folder);
 }
 
+/* A long name is broken, so that the rows stay rows; one with room is not. */
+static void test_long_names_of_guests_stay_in_their_column(void) {
+        g_autoptr(Peer) peer = peer_new();
+
+        peer_answer(peer, "GetManagedObjects", "(a{oa{sa{sv}}})",
+                    "({'/org/berth1/domains/a': {'org.berth1.Domain': {'Name': <'a-very-long-name-of-a-guest'>, 'State': <'running'>,"
+                    "    'Pid': <uint32 1234567>, 'Uuid': <'5a1e6c1e-0d3c-4a3f-9d5e-0c1f2e3d4b5a'>}}},)");
+        g_autofree char *narrow = run_on_terminal(peer, 76, 24, ENVIRONMENT("NO_COLOR", "1"), WORDS("domains"));
+        g_assert_cmpstr(narrow, ==,
+                        "NAME                  STATE        PID  UUID\n"
+                        "a-very-long-name-of-  running  1234567  5a1e6c1e-0d3c-4a3f-9d5e-0c1f2e3d4b5a\n"
+                        "a-guest\n");
+        g_autofree char *wide = run_on_terminal(peer, 100, 24, ENVIRONMENT("NO_COLOR", "1"), WORDS("domains"));
+        g_assert_nonnull(strstr(wide, "\na-very-long-name-of-a-guest  running  1234567  5a1e"));
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/client/terminal/" #name, test_##name)
@@ -222,5 +238,6 @@ int main(int argc, char *argv[]) {
         ADD(tables_wrap_on_a_narrow_terminal);
         ADD(plain_characters_where_the_locale_has_no_others);
         ADD(host_goes_through_ssh);
+        ADD(long_names_of_guests_stay_in_their_column);
         return g_test_run();
 }

@@ -360,7 +360,7 @@ static void test_json_of_each_verb_is_whole(void) {
         static const struct {
                 const char *verb, *keys; /* of the object, or of the list's first; in order */
         } rows[] = {
-                { "overview", "Manager Topology Cells Caches" },
+                { "overview", "Manager Topology Cells Caches Domains" },
                 { "cpus", "id online cell socket core siblings max_khz" },
                 { "caches", "level type size cpus id cell" },
                 { "map", "Cells Cpus Caches" },

@@ -14,8 +14,10 @@
 #include "bus/authorize.h"
 #include "bus/connection.h"
 #include "bus/tree.h"
+#include "faces/domains.h"
 #include "faces/host.h"
 #include "faces/manager.h"
+#include "guest/qemu/backend.h"
 #include "host/host.h"
 #include "lib/config.h"
 #include "lib/log.h"
@@ -37,6 +39,10 @@ struct Service {
         Authorizer *authorizer;
         Host *host;
         HostFaces *host_faces;
+        Guests *guests;
+        QemuBackend *qemu;
+        const char *backends[2];
+        DomainFaces *domain_faces;
         Manager manager;
 };
 
@@ -143,6 +149,24 @@ static int service_take_signals(Service *service) {
         return 0;
 }
 
+/* Without a folder for guests the host is shown all the same. */
+static int service_find_guests(Service *service) {
+        int r;
+
+        r = guests_new(&service->guests);
+        if (r < 0)
+                return r;
+        r = qemu_backend_new(service->event, service->guests, service->options.runtime_dir, &service->qemu);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                log_warning("Guests are not shown, since %s/domains cannot be used: %s", service->options.runtime_dir,
+                            r == -EPERM ? "it must belong to root, and be written to by nobody else" : strerror(-r));
+        else
+                service->backends[0] = "qemu";
+        return 0;
+}
+
 /* The connection is started first: the bus answers while the host is read. */
 int service_new(const ServiceOptions *options, Error *error, Service **ret) {
         _cleanup_(service_freep) Service *service = NULL;
@@ -180,11 +204,22 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
                 return r;
         tree_set_authorizer(service->tree, service->authorizer);
 
-        service->manager = (Manager) { .tree = service->tree, .host = service->host, .version = BERTH_VERSION };
+        r = service_find_guests(service);
+        if (r < 0)
+                return r;
+        service->manager = (Manager) {
+                .tree = service->tree,
+                .host = service->host,
+                .guests = service->guests,
+                .backends = service->backends,
+                .version = BERTH_VERSION,
+        };
         service_update_warnings(service);
         r = manager_publish(&service->manager);
         if (r >= 0)
                 r = host_faces_new(service->tree, service->host, &service->host_faces);
+        if (r >= 0)
+                r = domain_faces_new(service->tree, service->guests, &service->domain_faces);
         if (r >= 0)
                 r = authorizer_watch(service->authorizer, on_polkit_changed, service);
         if (r >= 0) {
@@ -220,6 +255,9 @@ Service *service_free(Service *service) {
         workers_free(service->workers);
         if (service->host)
                 host_stop(service->host);
+        qemu_backend_free(service->qemu);
+        domain_faces_free(service->domain_faces);
+        guests_free(service->guests);
         host_faces_free(service->host_faces);
         manager_unpublish(&service->manager);
         authorizer_free(service->authorizer);

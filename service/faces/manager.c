@@ -18,11 +18,35 @@ int manager_get_version(const Manager *manager, sd_bus_message *reply) {
 }
 
 int manager_get_backends(const Manager *manager, sd_bus_message *reply) {
-        return sd_bus_message_append_strv(reply, NULL);
+        return sd_bus_message_append_strv(reply, (char **) manager->backends);
 }
 
 int manager_get_warnings(const Manager *manager, sd_bus_message *reply) {
         return message_append_findings(reply, &manager->findings);
+}
+
+static int reply_domain(const Domain *domain, const Request *request) {
+        return sd_bus_reply_method_return(request->message, "o", object_path(domain->published));
+}
+
+int manager_get_domain(Manager *manager, const ManagerGetDomainArgs *args, const Request *request, Error *error) {
+        const Domain *domain = guests_find(manager->guests, args->name);
+
+        if (!domain || !domain->published)
+                return error_set(error, ERROR_NO_SUCH_DOMAIN, "there is no guest with the name or UUID \"%.64s\"", args->name);
+        return reply_domain(domain, request);
+}
+
+int manager_get_domain_by_pid(Manager *manager, const ManagerGetDomainByPidArgs *args, const Request *request, Error *error) {
+        const Domain *domain = NULL;
+        pid_t pid;
+
+        pid = args->pid > 0 && args->pid <= INT32_MAX ? process_find_owner((pid_t) args->pid) : 0;
+        if (pid > 0)
+                domain = guests_find_by_pid(manager->guests, pid);
+        if (!domain || !domain->published)
+                return error_set(error, ERROR_NO_SUCH_DOMAIN, "process %u runs no guest", args->pid);
+        return reply_domain(domain, request);
 }
 
 /* The method that is asked about, and the face it would be called on. */

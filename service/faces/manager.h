@@ -4,6 +4,7 @@
 /* org.berth1.Manager: the service itself. */
 
 #include "bus/tree.h"
+#include "guest/domain.h"
 #include "host/host.h"
 #include "lib/finding.h"
 
@@ -12,6 +13,8 @@ typedef struct Manager Manager;
 struct Manager {
         Tree *tree;
         Host *host;
+        Guests *guests;
+        const char *const *backends;    /* names; NULL at the end */
         const char *version;
         Findings findings;      /* changed by manager_set_findings() only */
         Object *object;

@@ -330,8 +330,7 @@ static int thread_error(const Process *process, pid_t tid, int r, Error *error) 
                          (int) tid, (int) process->pid, strerror(-r));
 }
 
-/* Whose thread that is, by our ids; 0 if nobody's. */
-static pid_t find_owner(pid_t tid) {
+pid_t process_find_owner(pid_t tid) {
         char path[sizeof "2147483647/status"];
         _cleanup_close_ int fd = -1;
         ProcStatus status;
@@ -362,7 +361,7 @@ int process_open_thread(const Process *process, pid_t tid, Error *error) {
         if (fd >= 0)
                 return fd;
 
-        owner = is_gone(fd) && tid > 0 ? find_owner(tid) : 0;
+        owner = is_gone(fd) && tid > 0 ? process_find_owner(tid) : 0;
         if (owner > 0 && owner != process->pid && process_is_alive(process))
                 return error_set(error, ERROR_BACKEND_FAILED, "Thread %d is not one of process %d, but of process %d.",
                                  (int) tid, (int) process->pid, (int) owner);
@@ -465,7 +464,7 @@ static int foreign_error(const Process *process, pid_t wanted, const pid_t *seen
                 p += sprintf(p, "%s%d", i > 0 ? ", " : "", (int) seen[i]);
         /* In a namespace of its own a number of ours means nothing. */
         if (wanted > 0 && process->namespace_depth == 0)
-                owner = find_owner(wanted);
+                owner = process_find_owner(wanted);
 
         if (owner > 0 && owner != process->pid)
                 return error_set(error, ERROR_BACKEND_FAILED,

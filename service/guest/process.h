@@ -50,6 +50,10 @@ int process_find_thread(const Process *process, pid_t tid_in_its_namespace, pid_
  * that of another process's thread. */
 int process_open_thread(const Process *process, pid_t tid, Error *error);
 
+/* Which process a thread belongs to, both by our ids; 0 if there is none.
+ * Source: Tgid in /proc/TID/status. */
+pid_t process_find_owner(pid_t tid);
+
 /* What a thread is there for, by its name. */
 typedef enum ThreadRole {
         THREAD_ROLE_EMULATOR,           /* everything that is none of the others */

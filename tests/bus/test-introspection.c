@@ -4,6 +4,7 @@
  * by member, in both directions. */
 
 #include "harness.h"
+#include "qmp-script.h"
 
 static GDBusInterfaceInfo *info_from_file(const char *path, char **ret_object) {
         g_autoptr(GDBusNodeInfo) node = NULL;
@@ -15,9 +16,10 @@ static GDBusInterfaceInfo *info_from_file(const char *path, char **ret_object) {
         g_assert_no_error(error);
         node = g_dbus_node_info_new_for_xml(xml, &error);
         g_assert_no_error(error);
-        /* N stands for a number; every host has a cell 0. */
-        parts = g_strsplit(node->path, "/N", 2);
-        *ret_object = g_strjoinv("/0", parts);
+        /* N stands for a cell's number, and every host has a cell 0; or for the name of a
+         * guest, and there is one called so. */
+        parts = g_strsplit(node->path, "/cells/N", 2);
+        *ret_object = g_strjoinv("/cells/0", parts);
         g_strfreev(parts);
         return g_dbus_interface_info_ref(node->interfaces[0]);
 }
@@ -75,6 +77,9 @@ static char *describe(const GDBusInterfaceInfo *info) {
 
 static void live_objects_are_what_the_files_say(void) {
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autofree char *monitor = g_build_filename(service->folder, "run", "domains", "N", "qmp.sock", NULL), *guest = g_path_get_dirname(monitor);
+        g_autoptr(QmpScript) script = NULL;
         const char *folder = g_getenv("BERTH_INTERFACES");
         g_autoptr(GError) error = NULL;
         GDir *dir = g_dir_open(folder, 0, &error);
@@ -82,6 +87,10 @@ static void live_objects_are_what_the_files_say(void) {
         guint n = 0;
 
         g_assert_no_error(error);
+        g_assert_cmpint(g_mkdir_with_parents(guest, 0755), ==, 0);
+        script = qmp_script_new(monitor);
+        qmp_script_greet(script);
+        signals_wait(signals, "InterfacesAdded");
         while ((name = g_dir_read_name(dir))) {
                 g_autofree char *path = g_build_filename(folder, name, NULL), *object = NULL, *expected = NULL, *found = NULL;
                 GDBusInterfaceInfo *file, *live;
@@ -99,7 +108,7 @@ static void live_objects_are_what_the_files_say(void) {
                 n++;
         }
         g_dir_close(dir);
-        g_assert_cmpuint(n, >=, 4);
+        g_assert_cmpuint(n, >=, 6);
 }
 
 /* No object has an interface of ours that no file describes. */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Guests appear by themselves: each is a folder below <runtime-dir>/domains with its
+ * monitor's socket in it, qmp.sock. Folder and socket are heard of by inotify; nothing
+ * is scanned again. */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "lib/cleanup.h"
+
+typedef struct QemuWatch QemuWatch;
+typedef struct QemuFolder QemuFolder;
+
+/* The longest name of a guest, and of its folder. */
+#define GUEST_NAME_MAX 255u
+
+typedef struct QemuWatchHandlers {
+        /* A monitor took our connection. "fd" is handed over. Its end is told with
+         * qemu_folder_lost(). */
+        void (*connected)(QemuFolder *folder, const char *name, int fd, void *userdata);
+        /* The folder is gone, and cannot be named any more. */
+        void (*gone)(QemuFolder *folder, void *userdata);
+} QemuWatchHandlers;
+
+/* Makes the folder for guests if it is not there, and follows it.
+ * Returns -EPERM if others than its owner may write to it, or it belongs to neither
+ * root nor us: who may make a guest there is the owner's decision. */
+int qemu_watch_new(sd_event *event, const char *runtime_dir, const QemuWatchHandlers *handlers, void *userdata, QemuWatch **ret);
+QemuWatch *qemu_watch_free(QemuWatch *watch);
+DEFINE_CLEANUP(QemuWatch *, qemu_watch_free)
+
+/* The connection to a monitor ended: it is tried again, some times, and then when the
+ * socket is another. */
+void qemu_folder_lost(QemuFolder *folder);
+
+/* Whether a guest may have this name: 1 to GUEST_NAME_MAX printable characters of
+ * UTF-8, no "/", no "." at its start. */
+bool guest_name_is_valid(const char *name);

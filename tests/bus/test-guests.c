@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Guests appear by themselves and go: real QEMUs, always emulated and stopped before
+ * their first instruction, and monitors that misbehave. */
+
+#include "harness.h"
+#include "qmp-script.h"
+
+#include <gio/gunixsocketaddress.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+
+#define DOMAIN "org.berth1.Domain"
+#define VCPUS "org.berth1.Domain.Vcpus"
+#define MANAGER "org.berth1.Manager"
+#define DOMAINS ROOT_PATH "/domains/"
+#define UUID "12345678-1234-1234-1234-1234567890ab"
+
+/* Where a guest's monitor has to be. */
+static char *monitor_path(const char *folder, const char *name) {
+        g_autofree char *guest = g_build_filename(folder, "run", "domains", name, NULL);
+
+        g_assert_cmpint(g_mkdir_with_parents(guest, 0755), ==, 0);
+        return g_build_filename(guest, "qmp.sock", NULL);
+}
+
+/* A QEMU with two vCPUs of four, one on each of two cells, that stays stopped; with a
+ * second monitor, "control", that is ours. */
+static GSubprocess *qemu_start(const char *folder, const char *name) {
+        g_autofree char *monitor = monitor_path(folder, name), *qmp = g_strdup_printf("unix:%s,server=on,wait=off", monitor);
+        g_autofree char *guest = g_path_get_dirname(monitor), *control = g_strdup_printf("unix:%s/control.sock,server=on,wait=off", guest);
+        g_autoptr(GError) error = NULL;
+        GSubprocess *process;
+
+        process = g_subprocess_new(G_SUBPROCESS_FLAGS_NONE, &error,
+                                   "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-S", "-nodefaults", "-display", "none",
+                                   "-m", "64", "-smp", "2,sockets=4,cores=1,threads=1,maxcpus=4", "-uuid", UUID,
+                                   "-object", "memory-backend-ram,id=m0,size=32M", "-object", "memory-backend-ram,id=m1,size=32M",
+                                   "-numa", "node,nodeid=0,cpus=0,cpus=2,memdev=m0", "-numa", "node,nodeid=1,cpus=1,cpus=3,memdev=m1",
+                                   "-qmp", control, "-qmp", qmp, NULL);
+        g_assert_no_error(error);
+        return process;
+}
+
+static void qemu_kill(GSubprocess *process) {
+        g_autoptr(GError) error = NULL;
+
+        g_subprocess_send_signal(process, SIGKILL);
+        g_subprocess_wait(process, NULL, &error);
+        g_assert_no_error(error);
+        g_object_unref(process);
+}
+
+/* Has a QEMU do something through its second monitor. */
+static void qemu_control(const char *folder, const char *name, const char *command) {
+        g_autofree char *monitor = monitor_path(folder, name), *guest = g_path_get_dirname(monitor), *path = g_build_filename(guest, "control.sock", NULL);
+        g_autoptr(GSocketClient) client = g_socket_client_new();
+        g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+        g_autoptr(GSocketConnection) connection = NULL;
+        g_autoptr(GDataInputStream) input = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = g_strdup_printf("{\"execute\": \"qmp_capabilities\"}\n{\"execute\": \"%s\", \"id\": \"mine\"}\n", command);
+
+        connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &error);
+        g_assert_no_error(error);
+        g_output_stream_write_all(g_io_stream_get_output_stream(G_IO_STREAM(connection)), text, strlen(text), NULL, NULL, &error);
+        g_assert_no_error(error);
+        input = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
+        for (;;) {
+                g_autofree char *line = g_data_input_stream_read_line(input, NULL, NULL, &error);
+
+                g_assert_no_error(error);
+                g_assert_nonnull(line);
+                if (strstr(line, "\"mine\""))
+                        break;
+        }
+}
+
+static char *list_vcpus(const Service *service, const char *name) {
+        g_autofree char *path = g_strconcat(DOMAINS, name, NULL);
+        g_autoptr(GVariant) reply = call(service->bus, path, VCPUS, "ListVcpus", g_variant_new("(^as)", (const char *[]) { NULL }), "(aa{sv})");
+
+        return g_variant_print(reply, FALSE);
+}
+
+static void guest_appears_and_goes(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        GSubprocess *qemu = qemu_start(service->folder, "alpha");
+        g_autofree char *pid = g_strdup_printf("'Pid': <uint32 %s>", g_subprocess_get_identifier(qemu)), *vcpus = NULL;
+
+        assert_says(signals_wait(signals, "InterfacesAdded"),
+                    PARTS("'" DOMAINS "alpha'", "'Name': <'alpha'>", "'Uuid': <'" UUID "'>", "'State': <'paused'>", "'Backend': <'qemu'>", pid,
+                          "'Warnings': <@aa{sv} []>", "'Maximum': <uint32 4>", "'Current': <uint32 2>", "'Sparse': <false>"));
+        vcpus = list_vcpus(service, "alpha");
+        assert_says(vcpus, PARTS("{'id': <uint32 0>, 'state': <'enabled'>, 'hotpluggable': <false>", "'thread'", "'effective_cpus'", "'scheduler': <'other'>", "'host_cpu'", "'cpu_time_usec'",
+                                 "{'id': <uint32 2>, 'state': <'disabled'>, 'hotpluggable': <true>", "'cell': <uint32 1>"));
+
+        qemu_kill(qemu);
+        assert_says(signals_wait(signals, "InterfacesRemoved"), PARTS("'" DOMAINS "alpha'", "'" DOMAIN "'", "'" VCPUS "'"));
+        g_assert_cmpuint(signals_count(signals, "InterfacesAdded"), ==, 1);
+}
+
+static void guest_is_found_by_name_uuid_and_process(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        GSubprocess *qemu = qemu_start(service->folder, "a b\xc3\xa4r");
+        guint32 pid = (guint32) g_ascii_strtoull(g_subprocess_get_identifier(qemu), NULL, 10);
+        g_autofree char *upper = g_ascii_strup(UUID, -1);
+        GVariant *arguments[] = { g_variant_new("(s)", "a b\xc3\xa4r"), g_variant_new("(s)", UUID), g_variant_new("(s)", upper), g_variant_new("(u)", pid) };
+
+        signals_wait(signals, "InterfacesAdded");
+        for (size_t i = 0; i < G_N_ELEMENTS(arguments); i++) {
+                g_autoptr(GVariant) reply = call(service->bus, ROOT_PATH, MANAGER, i < 3 ? "GetDomain" : "GetDomainByPid", arguments[i], "(o)");
+                const char *path;
+
+                g_variant_get(reply, "(&o)", &path);
+                g_assert_cmpstr(path, ==, DOMAINS "a_20b_c3_a4r");
+        }
+        call_refused(service->bus, ROOT_PATH, MANAGER, "GetDomain", g_variant_new("(s)", "nobody"), G_DBUS_CALL_FLAGS_NONE, "org.berth1.Error.NoSuchDomain", PARTS("nobody"));
+        call_refused(service->bus, ROOT_PATH, MANAGER, "GetDomain", g_variant_new("(s)", ""), G_DBUS_CALL_FLAGS_NONE, "org.berth1.Error.NoSuchDomain", NULL);
+        call_refused(service->bus, ROOT_PATH, MANAGER, "GetDomainByPid", g_variant_new("(u)", 0), G_DBUS_CALL_FLAGS_NONE, "org.berth1.Error.NoSuchDomain", PARTS("0"));
+        call_refused(service->bus, ROOT_PATH, MANAGER, "GetDomainByPid", g_variant_new("(u)", G_MAXUINT32), G_DBUS_CALL_FLAGS_NONE, "org.berth1.Error.NoSuchDomain", NULL);
+        qemu_kill(qemu);
+        signals_wait(signals, "InterfacesRemoved");
+}
+
+static void state_follows_the_guest(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        GSubprocess *qemu = qemu_start(service->folder, "alpha");
+
+        signals_wait(signals, "InterfacesAdded");
+        qemu_control(service->folder, "alpha", "cont");
+        signals_wait(signals, "('" DOMAIN "', {'State': <'running'>}");
+        qemu_control(service->folder, "alpha", "stop");
+        signals_wait(signals, "('" DOMAIN "', {'State': <'paused'>}");
+        qemu_kill(qemu);
+        signals_wait(signals, "InterfacesRemoved");
+}
+
+static void guest_stays_while_the_service_restarts(void) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *folder = g_dir_make_tmp("berth-guests-XXXXXX", &error), *option = g_strdup_printf("--runtime-dir=%s/run", folder);
+        GSubprocess *qemu = qemu_start(folder, "alpha");
+
+        g_assert_no_error(error);
+        for (unsigned i = 0; i < 2; i++) {
+                /* The later option holds. */
+                g_autoptr(Service) service = service_start(NULL, host_make(), (const char *[]) { option, NULL });
+                g_autoptr(Signals) signals = signals_record(service->bus);
+                g_autoptr(GVariant) reply = NULL;
+
+                /* It may have been there before anybody listened. */
+                reply = g_dbus_connection_call_sync(service->bus, BUS_NAME, ROOT_PATH, MANAGER, "GetDomain", g_variant_new("(s)", "alpha"), NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, NULL);
+                if (!reply)
+                        signals_wait(signals, "'" DOMAINS "alpha'");
+        }
+        qemu_kill(qemu);
+        host_remove(folder, "");
+}
+
+/* Answers of a guest of one vCPU whose thread is somebody else's. */
+static QmpScript *script_new(const Service *service, const char *name) {
+        g_autofree char *path = monitor_path(service->folder, name);
+        QmpScript *script = qmp_script_new(path);
+
+        qmp_script_answer(script, "query-uuid", "{\"UUID\": \"00000000-0000-0000-0000-000000000000\"}");
+        qmp_script_answer(script, "query-status", "{\"status\": \"running\", \"running\": true}");
+        qmp_script_answer(script, "query-cpus-fast", "[{\"thread-id\": 1, \"props\": {\"core-id\": 0}, \"qom-path\": \"/machine/unattached/device[0]\", \"cpu-index\": 0, \"target\": \"x86_64\"}]");
+        return script;
+}
+
+static void silent_monitor_is_unknown_until_it_speaks(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(QmpScript) script = script_new(service, "beta");
+
+        assert_says(signals_wait(signals, "InterfacesAdded"), PARTS("'" DOMAINS "beta'", "'State': <'unknown'>", "monitor-silent"));
+        qmp_script_greet(script);
+        signals_wait(signals, "'State': <'running'>");
+        signals_wait(signals, "'Warnings': <@aa{sv} []>");
+        signals_wait(signals, "'Current': <uint32 1>");
+
+        qmp_script_answer(script, "query-status", "{\"status\": \"guest-panicked\", \"running\": false}");
+        qmp_script_event(script, "GUEST_PANICKED");
+        signals_wait(signals, "'State': <'crashed'>");
+}
+
+static void thread_of_somebody_else_is_not_looked_at(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(QmpScript) script = script_new(service, "beta");
+        g_autofree char *vcpus = NULL;
+
+        qmp_script_greet(script);
+        signals_wait(signals, "InterfacesAdded");
+        vcpus = list_vcpus(service, "beta");
+        assert_says(vcpus, PARTS("'state': <'enabled'>"));
+        g_assert_null(strstr(vcpus, "thread"));
+        g_assert_null(strstr(vcpus, "effective_cpus"));
+}
+
+static void nonsense_about_vcpus_is_a_warning(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(QmpScript) script = script_new(service, "beta");
+
+        qmp_script_answer(script, "query-cpus-fast", "[{\"thread-id\": \"one\"}]");
+        qmp_script_greet(script);
+        assert_says(signals_wait(signals, "InterfacesAdded"), PARTS("'State': <'running'>", "vcpus-unknown", "'Maximum': <uint32 0>"));
+}
+
+/* Each is dropped, and leaves the service as it was. */
+static void hostile_monitors_are_dropped(void) {
+        g_autofree char *endless = g_strnfill(300 * 1024, 'x'), *deep = g_strnfill(1000, '['), *deep_line = g_strconcat(deep, "\r\n", NULL);
+        const char *const says[] = { "hello\r\n", "[]\r\n", "{\"QMP\": \xff}\r\n", endless, deep_line, "{\"a\": NaN}\r\n" };
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        QmpScript *scripts[G_N_ELEMENTS(says)];
+
+        for (size_t i = 0; i < G_N_ELEMENTS(says); i++) {
+                g_autofree char *name = g_strdup_printf("hostile%zu", i);
+
+                scripts[i] = script_new(service, name);
+                qmp_script_say(scripts[i], says[i]);
+        }
+        {
+                g_autoptr(QmpScript) good = script_new(service, "good");
+                g_autoptr(GVariant) all = NULL;
+                g_autofree char *text = NULL;
+
+                qmp_script_greet(good);
+                signals_wait(signals, "'" DOMAINS "good'");
+                /* Those that were shown, being slow, are gone again or will be. */
+                for (size_t i = 0; i < G_N_ELEMENTS(says); i++) {
+                        g_autofree char *added = g_strdup_printf("InterfacesAdded ('" DOMAINS "hostile%zu'", i), *removed = g_strdup_printf("InterfacesRemoved ('" DOMAINS "hostile%zu'", i);
+
+                        while (signals_count(signals, added) > signals_count(signals, removed))
+                                signals_wait(signals, removed);
+                }
+                all = call(service->bus, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, NULL);
+                text = g_variant_print(all, FALSE);
+                assert_says(text, PARTS("'" DOMAINS "good'"));
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(says); i++)
+                qmp_script_free(scripts[i]);
+}
+
+/* What is no guest is none, and what comes after it is. */
+static void what_is_no_guest_is_passed_over(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autofree char *domains = g_build_filename(service->folder, "run", "domains", NULL), *long_name = g_strnfill(40, 'n');
+        g_autofree char *link = g_build_filename(domains, "link", NULL);
+        g_autoptr(QmpScript) good = NULL;
+
+        host_write(domains, "file", "");
+        host_write(domains, "plain/qmp.sock", "");
+        host_write(domains, "\xff\xfe/x", "");
+        host_write(domains, ".hidden/x", "");
+        host_write(domains, "new\nline/x", "");
+        host_write(domains, "empty/x", "");
+        g_assert_cmpint(symlink("/", link), ==, 0);
+        good = script_new(service, long_name);
+        qmp_script_greet(good);
+        assert_says(signals_wait(signals, "InterfacesAdded"), PARTS(long_name));
+        g_assert_cmpuint(signals_count(signals, "InterfacesAdded"), ==, 1);
+}
+
+int main(int argc, char **argv) {
+        static const struct { const char *path; void (*run)(void); } tests[] = {
+                { "/guests/guest-appears-and-goes", guest_appears_and_goes },
+                { "/guests/guest-is-found-by-name-uuid-and-process", guest_is_found_by_name_uuid_and_process },
+                { "/guests/state-follows-the-guest", state_follows_the_guest },
+                { "/guests/guest-stays-while-the-service-restarts", guest_stays_while_the_service_restarts },
+                { "/guests/silent-monitor-is-unknown-until-it-speaks", silent_monitor_is_unknown_until_it_speaks },
+                { "/guests/thread-of-somebody-else-is-not-looked-at", thread_of_somebody_else_is_not_looked_at },
+                { "/guests/nonsense-about-vcpus-is-a-warning", nonsense_about_vcpus_is_a_warning },
+                { "/guests/hostile-monitors-are-dropped", hostile_monitors_are_dropped },
+                { "/guests/what-is-no-guest-is-passed-over", what_is_no_guest_is_passed_over },
+        };
+
+        g_test_init(&argc, &argv, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
+                g_test_add_func(tests[i].path, tests[i].run);
+        return g_test_run();
+}

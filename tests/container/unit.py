@@ -180,13 +180,46 @@ def who_asked_for_pages_is_in_the_journal():
     expect([line['BERTH_UID'] for line in lines] == ['0', str(SOMEBODY)], lines)
 
 
-def it_has_no_capability_and_can_gain_none():
+# CAP_DAC_OVERRIDE and CAP_SYS_PTRACE, by their numbers.
+CAPABILITIES = 1 << 1 | 1 << 19
+
+
+def it_has_two_capabilities_and_can_gain_none():
     status = berth.run('cat', f"/proc/{unit('MainPID')}/status").stdout
     fields = dict(line.split(':\t', 1) for line in status.splitlines() if ':\t' in line)
-    for name in ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'):
-        expect(int(fields[name], 16) == 0, f'{name} is {fields[name]}')
+    for name, allowed in (('CapInh', 0), ('CapPrm', CAPABILITIES), ('CapEff', CAPABILITIES),
+                          ('CapBnd', CAPABILITIES), ('CapAmb', 0)):
+        expect(int(fields[name], 16) == allowed, f'{name} is {fields[name]}')
     expect(fields['NoNewPrivs'] == '1', 'it could gain privileges')
     expect(fields['Seccomp'] == '2', 'no filter of system calls')
+
+
+def a_guest_of_another_user_appears_and_goes():
+    # All in one shell, so that what gdbus hears is read as it comes.
+    script = '''
+        set -e
+        guest=/run/berth/domains/web
+        mkdir -p $guest /run/heard
+        chown nobody $guest
+        mkfifo /run/heard/fifo
+        gdbus monitor --system --dest org.berth1 >/run/heard/fifo &
+        monitor=$!
+        exec 3</run/heard/fifo
+        hear() { while read -r line <&3; do case $line in *"$1"*) return; esac; done; return 1; }
+        hear 'is owned by'
+        setpriv --reuid nobody --clear-groups qemu-system-x86_64 -accel tcg -machine q35 -S -nodefaults \\
+                -display none -m 32 -smp 1 -qmp unix:$guest/qmp.sock,server=on,wait=off &
+        qemu=$!
+        hear "InterfacesAdded (objectpath '/org/berth1/domains/web'"
+        busctl call org.berth1 /org/berth1/domains/web org.berth1.Domain.Vcpus ListVcpus as 0
+        kill $qemu
+        hear "InterfacesRemoved (objectpath '/org/berth1/domains/web'"
+        kill $monitor
+        rm -r $guest /run/heard
+    '''
+    result = berth.run('timeout', '60', 'sh', '-c', script, check=False)
+    expect(result.returncode == 0, result.stderr)
+    expect('"effective_cpus"' in result.stdout, result.stdout)
 
 
 def it_can_write_where_it_must_and_nowhere_else():
@@ -217,11 +250,11 @@ def systemd_rates_the_sandbox_well():
 
 def a_restart_keeps_what_guests_have_put_there():
     berth.run('mkdir', '/run/berth/domains/guest')
-    berth.run('touch', '/run/berth/domains/guest/qmp.sock')
+    berth.run('touch', '/run/berth/domains/guest/something')
     pid = unit('MainPID')
     systemctl('restart', 'berthd.service')
     expect(unit('MainPID') != pid, 'it was not restarted')
-    berth.run('stat', '/run/berth/domains/guest/qmp.sock')
+    berth.run('stat', '/run/berth/domains/guest/something')
     berth.run('rm', '-r', '/run/berth/domains/guest')
 
 
@@ -252,7 +285,11 @@ def it_comes_back_after_a_crash():
     # These tests start it oftener than systemd allows in ten seconds.
     systemctl('reset-failed', 'berthd.service')
     pid = unit('MainPID')
-    systemctl('kill', '--signal=SEGV', 'berthd.service')
+    with berth.reading('gdbus', 'monitor', '--system', '--dest', 'org.berth1') as monitor:
+        expect(any('is owned by' in line for line in monitor), 'nobody listens')
+        systemctl('kill', '--signal=SEGV', 'berthd.service')
+        # Before that, a call could still reach the one that dies.
+        expect(any('does not have an owner' in line for line in monitor), 'it did not go')
     get_property('Version')     # by activation, if systemd has not restarted it yet
     expect(unit('MainPID') not in ('0', pid), 'it is not running')
 
@@ -308,7 +345,8 @@ TESTS = [
     root_changes_huge_pages,
     a_rule_lets_a_user_through,
     who_asked_for_pages_is_in_the_journal,
-    it_has_no_capability_and_can_gain_none,
+    it_has_two_capabilities_and_can_gain_none,
+    a_guest_of_another_user_appears_and_goes,
     it_can_write_where_it_must_and_nowhere_else,
     it_sees_no_homes_no_devices_no_network,
     systemd_rates_the_sandbox_well,

@@ -331,8 +331,8 @@ static int read_scheduler(pid_t tid, SchedulerPolicy *ret_policy, int *ret_prior
 
 int thread_get_scheduler(const Process *process, pid_t tid, SchedulerPolicy *ret_policy, int *ret_priority, Error *error) {
         _cleanup_close_ int fd = -1;
-        SchedulerPolicy policy;
-        int priority, flags, r;
+        SchedulerPolicy policy = SCHEDULER_UNKNOWN;
+        int priority = 0, flags, r;
 
         fd = process_open_thread(process, tid, error);
         if (fd < 0)
@@ -396,8 +396,8 @@ static int scheduler_error(const Process *process, pid_t tid, SchedulerPolicy po
 
 int thread_set_scheduler(const Process *process, pid_t tid, SchedulerPolicy policy, int priority, Error *error) {
         _cleanup_close_ int fd = -1;
-        SchedulerPolicy seen_policy;
-        int seen_priority, flags, r;
+        SchedulerPolicy seen_policy = SCHEDULER_UNKNOWN;
+        int seen_priority = 0, flags = 0, r;
 
         r = scheduler_check(policy, priority, error);
         if (r < 0)

@@ -255,7 +255,7 @@ static void unit_set_removable(PlugUnit *unit, bool s390) {
 /* One slot becomes a unit. */
 static int read_unit(Parser *parser, JsonObject *entry, size_t number, uint32_t count) {
         _cleanup_(qemu_unit_freep) QemuUnit *data = NULL;
-        const char *driver, *path;
+        const char *driver, *path = NULL;
         JsonObject *props;
         PlugUnit *unit;
         uint32_t cell;

@@ -59,13 +59,19 @@ Domain *guests_first(const Guests *guests) {
 }
 
 Domain *guests_find(const Guests *guests, const char *name_or_uuid) {
+        Domain *found = NULL;
+
         for (Domain *domain = guests->first; domain; domain = domain->next)
                 if (strcmp(domain->name, name_or_uuid) == 0)
                         return domain;
+        /* Two that claim one UUID: neither is believed. */
         for (Domain *domain = guests->first; domain; domain = domain->next)
-                if (*domain->uuid && strcasecmp(domain->uuid, name_or_uuid) == 0)
-                        return domain;
-        return NULL;
+                if (*domain->uuid && strcasecmp(domain->uuid, name_or_uuid) == 0) {
+                        if (found)
+                                return NULL;
+                        found = domain;
+                }
+        return found;
 }
 
 Domain *guests_find_by_pid(const Guests *guests, pid_t pid) {

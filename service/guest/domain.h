@@ -65,7 +65,7 @@ void guests_listen(Guests *guests, const GuestsListener *listener, void *userdat
 /* The first of all domains, and so on by ->next. */
 Domain *guests_first(const Guests *guests);
 
-/* By name, or by UUID. NULL if there is none. */
+/* By name, or by UUID if only one has it. NULL if there is none. */
 Domain *guests_find(const Guests *guests, const char *name_or_uuid);
 Domain *guests_find_by_pid(const Guests *guests, pid_t pid);
 

@@ -12,6 +12,7 @@ struct QmpScript {
         GSocketConnection *connection;
         GDataInputStream *input;
         GHashTable *answers;
+        GHashTable *asked;              /* how often, by command */
         GCancellable *cancellable;
 };
 
@@ -22,6 +23,7 @@ QmpScript *qmp_script_new(const char *path) {
 
         script->listener = g_socket_listener_new();
         script->answers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        script->asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         script->cancellable = g_cancellable_new();
         g_socket_listener_add_address(script->listener, address, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL, &error);
         g_assert_no_error(error);
@@ -41,6 +43,7 @@ void qmp_script_free(QmpScript *script) {
         g_object_unref(script->listener);
         g_object_unref(script->cancellable);
         g_hash_table_unref(script->answers);
+        g_hash_table_unref(script->asked);
         g_free(script);
 }
 
@@ -72,6 +75,7 @@ static void on_line(GObject *source, GAsyncResult *result, gpointer userdata) {
                 g_autofree char *reply = answer ? g_strdup_printf("{\"return\": %s, \"id\": %s}\r\n", answer, id) :
                         g_strdup_printf("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no such command\"}, \"id\": %s}\r\n", id);
 
+                g_hash_table_replace(script->asked, g_strdup(command), GUINT_TO_POINTER(qmp_script_asked(script, command) + 1));
                 send(script, reply);
         }
         read_on(script);
@@ -95,6 +99,20 @@ void qmp_script_greet(QmpScript *script) {
         qmp_script_say(script, "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 2, \"major\": 7}, \"package\": \"\"}, \"capabilities\": []}}\r\n");
         script->input = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(script->connection)));
         read_on(script);
+}
+
+void qmp_script_hang_up(QmpScript *script) {
+        g_cancellable_cancel(script->cancellable);
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        g_cancellable_reset(script->cancellable);
+        g_clear_object(&script->input);
+        g_io_stream_close(G_IO_STREAM(script->connection), NULL, NULL);
+        g_clear_object(&script->connection);
+}
+
+guint qmp_script_asked(const QmpScript *script, const char *command) {
+        return GPOINTER_TO_UINT(g_hash_table_lookup(script->asked, command));
 }
 
 void qmp_script_event(QmpScript *script, const char *name) {

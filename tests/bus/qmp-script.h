@@ -23,5 +23,11 @@ void qmp_script_greet(QmpScript *script);
 /* Takes it, and says this instead. */
 void qmp_script_say(QmpScript *script, const char *bytes);
 
+/* Ends the connection; the next greeting is for another. */
+void qmp_script_hang_up(QmpScript *script);
+
+/* How often a command came. */
+guint qmp_script_asked(const QmpScript *script, const char *command);
+
 /* An event. */
 void qmp_script_event(QmpScript *script, const char *name);

@@ -6,9 +6,11 @@
 #include "harness.h"
 #include "qmp-script.h"
 
+#include <fcntl.h>
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DOMAIN "org.berth1.Domain"
@@ -269,6 +271,62 @@ static void what_is_no_guest_is_passed_over(void) {
         g_assert_cmpuint(signals_count(signals, "InterfacesAdded"), ==, 1);
 }
 
+/* Exchanged in one step, as "mv --exchange" does: each guest has the other's name. */
+static void folders_that_are_exchanged_change_names(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(QmpScript) first = script_new(service, "first"), second = script_new(service, "second");
+        g_autofree char *a = g_build_filename(service->folder, "run", "domains", "first", NULL), *b = g_build_filename(service->folder, "run", "domains", "second", NULL);
+
+        qmp_script_greet(first);
+        qmp_script_greet(second);
+        signals_wait(signals, "InterfacesAdded ('" DOMAINS "first'");
+        signals_wait(signals, "InterfacesAdded ('" DOMAINS "second'");
+        g_assert_cmpint(renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE), ==, 0);
+        signals_wait(signals, "InterfacesRemoved ('" DOMAINS "first'");
+        signals_wait(signals, "InterfacesRemoved ('" DOMAINS "second'");
+        g_ptr_array_set_size(signals->seen, 0);
+        qmp_script_hang_up(first);
+        qmp_script_hang_up(second);
+        qmp_script_greet(first);
+        qmp_script_greet(second);
+        signals_wait(signals, "InterfacesAdded ('" DOMAINS "first'");
+        signals_wait(signals, "InterfacesAdded ('" DOMAINS "second'");
+}
+
+/* However many events there are, a question is asked at a pace. */
+static void events_without_end_are_few_questions(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(QmpScript) script = script_new(service, "beta");
+        guint before;
+
+        qmp_script_greet(script);
+        signals_wait(signals, "InterfacesAdded");
+        before = qmp_script_asked(script, "query-status");
+        for (unsigned i = 0; i < 1000; i++)
+                qmp_script_event(script, "RESET");
+        qmp_script_answer(script, "query-status", "{\"status\": \"paused\", \"running\": false}");
+        qmp_script_event(script, "STOP");
+        signals_wait(signals, "'State': <'paused'>");
+        g_assert_cmpuint(qmp_script_asked(script, "query-status") - before, <, 100);
+}
+
+static void uuid_that_two_claim_finds_neither(void) {
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(Signals) signals = signals_record(service->bus);
+        g_autoptr(QmpScript) first = script_new(service, "first"), second = script_new(service, "second");
+
+        qmp_script_answer(first, "query-uuid", "{\"UUID\": \"" UUID "\"}");
+        qmp_script_answer(second, "query-uuid", "{\"UUID\": \"" UUID "\"}");
+        qmp_script_greet(first);
+        signals_wait(signals, "'" DOMAINS "first'");
+        g_variant_unref(call(service->bus, ROOT_PATH, MANAGER, "GetDomain", g_variant_new("(s)", UUID), "(o)"));
+        qmp_script_greet(second);
+        signals_wait(signals, "'" DOMAINS "second'");
+        call_refused(service->bus, ROOT_PATH, MANAGER, "GetDomain", g_variant_new("(s)", UUID), G_DBUS_CALL_FLAGS_NONE, "org.berth1.Error.NoSuchDomain", PARTS(UUID));
+}
+
 int main(int argc, char **argv) {
         static const struct { const char *path; void (*run)(void); } tests[] = {
                 { "/guests/guest-appears-and-goes", guest_appears_and_goes },
@@ -280,6 +338,9 @@ int main(int argc, char **argv) {
                 { "/guests/nonsense-about-vcpus-is-a-warning", nonsense_about_vcpus_is_a_warning },
                 { "/guests/hostile-monitors-are-dropped", hostile_monitors_are_dropped },
                 { "/guests/what-is-no-guest-is-passed-over", what_is_no_guest_is_passed_over },
+                { "/guests/folders-that-are-exchanged-change-names", folders_that_are_exchanged_change_names },
+                { "/guests/events-without-end-are-few-questions", events_without_end_are_few_questions },
+                { "/guests/uuid-that-two-claim-finds-neither", uuid_that_two_claim_finds_neither },
         };
 
         g_test_init(&argc, &argv, NULL);

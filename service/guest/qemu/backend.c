@@ -20,6 +20,10 @@
  * shown already, and said to be silent. */
 #define SILENCE_USEC UINT64_C(200000)
 
+/* The same question is not asked again sooner: a monitor that has an event ready for each
+ * answer must not keep everybody busy. */
+#define PACE_USEC UINT64_C(50000)
+
 /* The two answers about CPUs may be of different moments; asked again this often, they
  * are of one. */
 #define UNSETTLED_MAX 5u
@@ -46,6 +50,7 @@ typedef struct QemuGuest QemuGuest;
 typedef struct QueryState {
         QemuGuest *guest;
         Query query;
+        uint64_t asked_usec;            /* when it was last asked */
         bool asked;
         bool again;
 } QueryState;
@@ -57,6 +62,7 @@ struct QemuGuest {
         Domain *domain;
         Qmp *qmp;
         sd_event_source *silence_timer;
+        sd_event_source *pace_timer;
         sd_event_source *end_source;
         const char *end_reason;
         bool announced;
@@ -101,7 +107,7 @@ static unsigned guest_update_findings(QemuGuest *guest, const char *vcpus_proble
                              guest->domain->name, "the monitor has taken the connection and does not greet: QEMU is still starting, or somebody else holds it");
         if (vcpus_problem)
                 findings_add(&findings, "vcpus-unknown", SEVERITY_WARNS,
-                             "update or report this QEMU; the guest itself goes on", guest->domain->name, "%s", vcpus_problem);
+                             "update or report this QEMU; the guest itself goes on", guest->domain->name, "%.200s", vcpus_problem);
 
         same = findings_equal(&guest->domain->findings, &findings);
         findings_clear(&guest->domain->findings);
@@ -111,7 +117,7 @@ static unsigned guest_update_findings(QemuGuest *guest, const char *vcpus_proble
 
 static bool guest_is_asking(const QemuGuest *guest) {
         for (size_t i = 0; i < ELEMENTSOF(guest->queries); i++)
-                if (guest->queries[i].asked)
+                if (guest->queries[i].asked || guest->queries[i].again)
                         return true;
         return false;
 }
@@ -139,6 +145,7 @@ static void guest_free(QemuGuest *guest) {
                         break;
                 }
         (void) sd_event_source_disable_unref(guest->silence_timer);
+        (void) sd_event_source_disable_unref(guest->pace_timer);
         (void) sd_event_source_disable_unref(guest->end_source);
         qmp_free(guest->qmp);
         domain_free(guest->domain);
@@ -163,11 +170,20 @@ static void guest_end(QemuGuest *guest, const char *reason) {
         (void) sd_event_source_set_enabled(guest->end_source, SD_EVENT_ONESHOT);
 }
 
+static bool is_uuid(const char *text) {
+        static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+        for (size_t i = 0; i < sizeof form - 1; i++)
+                if (form[i] == 'x' ? !strchr("0123456789abcdefABCDEF", text[i]) || !text[i] : text[i] != form[i])
+                        return false;
+        return !text[sizeof form - 1];
+}
+
+/* All zeroes is what QEMU says of a guest that has none. */
 static unsigned take_uuid(QemuGuest *guest, const QmpResult *result) {
         const char *uuid;
 
-        if (result->error < 0 || json_get_string(result->value, "UUID", &uuid) < 0 || strlen(uuid) != 36 ||
-            strspn(uuid, "0123456789abcdefABCDEF-") != 36 || strspn(uuid, "0-") == 36)
+        if (result->error < 0 || json_get_string(result->value, "UUID", &uuid) < 0 || !is_uuid(uuid) || strspn(uuid, "0-") == 36)
                 return 0;
         for (size_t i = 0; i < 36; i++)
                 guest->domain->uuid[i] = uuid[i] >= 'A' && uuid[i] <= 'F' ? (char) (uuid[i] - 'A' + 'a') : uuid[i];
@@ -204,6 +220,12 @@ static unsigned take_cpus(QemuGuest *guest, const QmpResult *result) {
         unsigned change = 0;
         int r;
 
+        /* The other question was asked anew: its answer and this one would be of two
+         * moments. */
+        if (guest->queries[QUERY_HOTPLUGGABLE].asked) {
+                guest->queries[QUERY_CPUS].again = true;
+                return 0;
+        }
         if (result->error < 0)
                 return guest_update_findings(guest, result->description);
         r = qemu_cpus_parse(guest->hotpluggable, result->value, &error, &table);
@@ -236,20 +258,43 @@ static void on_answer(const QmpResult *result, void *userdata) {
         state->asked = false;
         if (result->error == -ECONNRESET)
                 return;
+        /* Stuck, as while it saves a snapshot. What is known stays until it answers. */
+        if (result->error == -ETIMEDOUT) {
+                guest_ask(guest, state->query);
+                return;
+        }
         change = take[state->query](guest, result);
         if (state->again)
                 guest_ask(guest, state->query);
         guest_changed(guest, change);
 }
 
+static int on_pace(sd_event_source *source, uint64_t usec, void *userdata) {
+        QemuGuest *guest = userdata;
+
+        for (Query query = 0; query < _QUERY_MAX; query++)
+                if (guest->queries[query].again && !guest->queries[query].asked)
+                        guest_ask(guest, query);
+        return 0;
+}
+
 static void guest_ask(QemuGuest *guest, Query query) {
         QueryState *state = guest->queries + query;
+        uint64_t now = 0;
 
         if (state->asked) {
                 state->again = true;
                 return;
         }
+        (void) sd_event_now(guest->backend->event, CLOCK_MONOTONIC, &now);
+        if (state->asked_usec > 0 && now - state->asked_usec < PACE_USEC) {
+                state->again = true;
+                (void) sd_event_source_set_time(guest->pace_timer, now + PACE_USEC);
+                (void) sd_event_source_set_enabled(guest->pace_timer, SD_EVENT_ONESHOT);
+                return;
+        }
         state->again = false;
+        state->asked_usec = now;
         state->asked = qmp_execute(guest->qmp, query_commands[query], NULL, QUERY_TIMEOUT_USEC, on_answer, state, NULL) >= 0;
 }
 
@@ -287,10 +332,12 @@ static void on_event(const char *name, JsonObject *data, void *userdata) {
 
         for (size_t i = 0; i < ELEMENTSOF(events); i++)
                 if (strcmp(events[i].name, name) == 0) {
-                        if (events[i].query == QUERY_CPUS)
-                                guest_ask_cpus(guest);
-                        else
+                        guest->n_unsettled = 0;
+                        if (events[i].query != QUERY_CPUS)
                                 guest_ask(guest, events[i].query);
+                        /* One that was not ready to tell its CPUs may be now. */
+                        if (events[i].query == QUERY_CPUS || !guest->domain->vcpus)
+                                guest_ask_cpus(guest);
                         return;
                 }
 }
@@ -308,7 +355,8 @@ static const QmpHandlers qmp_handlers = {
 static int on_silence(sd_event_source *source, uint64_t usec, void *userdata) {
         QemuGuest *guest = userdata;
 
-        (void) guest_update_findings(guest, NULL);
+        if (!guest->greeted)
+                (void) guest_update_findings(guest, NULL);
         guest_announce(guest);
         return 0;
 }
@@ -345,6 +393,10 @@ static int guest_new(QemuBackend *backend, QemuFolder *folder, const char *name,
                 (void) process_open(guest->domain->pid, &guest->domain->process, NULL);
                 r = sd_event_add_time_relative(backend->event, &guest->silence_timer, CLOCK_MONOTONIC, SILENCE_USEC, 0, on_silence, guest);
         }
+        if (r >= 0)
+                r = sd_event_add_time(backend->event, &guest->pace_timer, CLOCK_MONOTONIC, 0, 1, on_pace, guest);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(guest->pace_timer, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_add_defer(backend->event, &guest->end_source, on_end, guest);
         if (r >= 0)

@@ -23,6 +23,13 @@
 #define TRIES_MAX 10u
 #define FIRST_WAIT_USEC UINT64_C(5000)
 
+/* However often a folder changes, or a monitor hangs up: a try has this distance from
+ * the one before. */
+#define TRY_DISTANCE_USEC UINT64_C(100000)
+
+/* A connection that lasted so long was a good one, and the next has all its tries. */
+#define GOOD_CONNECTION_USEC (60 * UINT64_C(1000000))
+
 struct QemuFolder {
         QemuWatch *watch;
         QemuFolder *next;
@@ -31,6 +38,7 @@ struct QemuFolder {
         sd_event_source *inotify_source;
         sd_event_source *timer;
         unsigned n_tries;
+        uint64_t tried_usec;            /* when it was last tried; 0 if it was not */
         bool connected;
 };
 
@@ -42,6 +50,12 @@ struct QemuWatch {
         sd_event_source *inotify_source;
         QemuFolder *folders;
 };
+
+static uint64_t now_usec(const QemuWatch *watch) {
+        uint64_t now;
+
+        return sd_event_now(watch->event, CLOCK_MONOTONIC, &now) < 0 ? 0 : now;
+}
 
 bool guest_name_is_valid(const char *name) {
         _cleanup_free_ char *printable = NULL;
@@ -57,8 +71,8 @@ bool guest_name_is_valid(const char *name) {
 
 /* A path that means a descriptor, so that neither a long path nor a folder that
  * somebody moves comes between. */
-static const char *fd_path(int fd, const char *name, char *buffer, size_t size) {
-        snprintf(buffer, size, "/proc/self/fd/%i%s%s", fd, name ? "/" : "", name ?: "");
+static const char *fd_path(int fd, char *buffer, size_t size) {
+        snprintf(buffer, size, "/proc/self/fd/%i", fd);
         return buffer;
 }
 
@@ -66,10 +80,12 @@ static const char *fd_path(int fd, const char *name, char *buffer, size_t size) 
  * that name, -ECONNREFUSED or -EAGAIN for one that takes no connection now. */
 static int connect_monitor(const QemuFolder *folder) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int fd = -1, socket_fd = -1;
         struct stat st;
 
-        if (fstatat(folder->fd, SOCKET_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        /* What was looked at is what is connected to, whatever has the name by then. */
+        socket_fd = openat(folder->fd, SOCKET_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (socket_fd < 0 || fstat(socket_fd, &st) < 0)
                 return -errno;
         if (!S_ISSOCK(st.st_mode))
                 return -ENOTSOCK;
@@ -77,22 +93,23 @@ static int connect_monitor(const QemuFolder *folder) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
-        fd_path(folder->fd, SOCKET_NAME, address.sun_path, sizeof address.sun_path);
+        fd_path(socket_fd, address.sun_path, sizeof address.sun_path);
         if (connect(fd, (const struct sockaddr *) &address, sizeof address) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
 
-static void folder_retry(QemuFolder *folder) {
-        uint64_t wait = FIRST_WAIT_USEC << folder->n_tries;
+static void folder_wait(QemuFolder *folder, uint64_t usec) {
+        (void) sd_event_source_set_time_relative(folder->timer, usec);
+        (void) sd_event_source_set_enabled(folder->timer, SD_EVENT_ONESHOT);
+}
 
+static void folder_retry(QemuFolder *folder) {
         if (folder->n_tries >= TRIES_MAX) {
-                log_info("The monitor of %s takes no connection; it is left alone until its folder changes", folder->name);
+                log_info("The monitor of %s takes no connection that lasts; it is left alone until its socket is another", folder->name);
                 return;
         }
-        folder->n_tries++;
-        (void) sd_event_source_set_time_relative(folder->timer, wait);
-        (void) sd_event_source_set_enabled(folder->timer, SD_EVENT_ONESHOT);
+        folder_wait(folder, FIRST_WAIT_USEC << folder->n_tries++);
 }
 
 static void folder_try(QemuFolder *folder) {
@@ -100,6 +117,7 @@ static void folder_try(QemuFolder *folder) {
 
         if (folder->connected)
                 return;
+        folder->tried_usec = now_usec(folder->watch);
         fd = connect_monitor(folder);
         if (fd >= 0) {
                 folder->connected = true;
@@ -113,6 +131,10 @@ static void folder_try(QemuFolder *folder) {
                 return;
         case ECONNREFUSED:
         case EAGAIN:
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
                 folder_retry(folder);
                 return;
         default:
@@ -127,6 +149,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 void qemu_folder_lost(QemuFolder *folder) {
         folder->connected = false;
+        if (now_usec(folder->watch) - folder->tried_usec > GOOD_CONNECTION_USEC)
+                folder->n_tries = 0;
         folder_retry(folder);
 }
 
@@ -149,15 +173,29 @@ static void folder_gone(QemuFolder *folder) {
         folder_free(folder);
 }
 
-/* Something of the socket's name came: it is looked at anew, as often as a first. */
+/* Something of the socket's name came: it is looked at anew, as often as a first. The
+ * folder may be the guest's own, which can make and remove sockets without end. */
 static int on_folder_event(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         QemuFolder *folder = userdata;
 
-        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && strcmp(event->name, SOCKET_NAME) == 0)) {
-                folder->n_tries = 0;
+        if (!(event->mask & IN_Q_OVERFLOW) && (event->len == 0 || strcmp(event->name, SOCKET_NAME) != 0))
+                return 0;
+        folder->n_tries = 0;
+        if (folder->connected)
+                return 0;
+        if (folder->tried_usec > 0 && now_usec(folder->watch) - folder->tried_usec < TRY_DISTANCE_USEC)
+                folder_wait(folder, TRY_DISTANCE_USEC);
+        else
                 folder_try(folder);
-        }
         return 0;
+}
+
+/* Whether the name still means the folder that we hold. */
+static bool folder_is_current(const QemuFolder *folder) {
+        struct stat held, named;
+
+        return fstat(folder->fd, &held) >= 0 && fstatat(folder->watch->fd, folder->name, &named, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 static QemuFolder *folder_find(const QemuWatch *watch, const char *name) {
@@ -169,12 +207,14 @@ static QemuFolder *folder_find(const QemuWatch *watch, const char *name) {
 
 /* First the watch, then the look: what comes between is seen twice, not never. */
 static int folder_add(QemuWatch *watch, const char *name) {
-        QemuFolder *folder;
+        QemuFolder *folder = folder_find(watch, name);
         char path[64];
         int r;
 
-        if (folder_find(watch, name))
+        if (folder && folder_is_current(folder))
                 return 0;
+        if (folder)
+                folder_gone(folder);
         if (!guest_name_is_valid(name)) {
                 _cleanup_free_ char *shown = strdup(name);
 
@@ -201,8 +241,8 @@ static int folder_add(QemuWatch *watch, const char *name) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(folder->timer, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_inotify(watch->event, &folder->inotify_source, fd_path(folder->fd, NULL, path, sizeof path),
-                                         IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR, on_folder_event, folder);
+                r = sd_event_add_inotify(watch->event, &folder->inotify_source, fd_path(folder->fd, path, sizeof path),
+                                         IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, on_folder_event, folder);
         if (r < 0) {
                 folder_free(folder);
                 return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
@@ -238,12 +278,25 @@ static int list_folders(QemuWatch *watch) {
         return 0;
 }
 
+static void drop_stale(QemuWatch *watch) {
+        for (QemuFolder *folder = watch->folders, *next; folder; folder = next) {
+                next = folder->next;
+                if (!folder_is_current(folder))
+                        folder_gone(folder);
+        }
+}
+
 static int on_watch_event(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         QemuWatch *watch = userdata;
         QemuFolder *folder;
 
         if (event->mask & IN_Q_OVERFLOW) {
+                drop_stale(watch);
                 (void) list_folders(watch);
+                return 0;
+        }
+        if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) {
+                log_warning("The folder of guests was removed or moved: no guest is found any more until this service is restarted");
                 return 0;
         }
         if (event->len == 0 || !(event->mask & IN_ISDIR))
@@ -252,8 +305,9 @@ static int on_watch_event(sd_event_source *source, const struct inotify_event *e
                 add_or_log(watch, event->name);
                 return 0;
         }
+        /* Two folders that were exchanged are told as gone after they are there. */
         folder = folder_find(watch, event->name);
-        if (folder)
+        if (folder && !folder_is_current(folder))
                 folder_gone(folder);
         return 0;
 }
@@ -267,6 +321,13 @@ static int check_owner(int fd) {
         if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)))
                 return -EPERM;
         return 0;
+}
+
+/* Guests' own users have to come in, whatever our umask says. */
+static int make_folder(const char *path) {
+        if (mkdir(path, 0755) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        return chmod(path, 0755) < 0 ? -errno : 0;
 }
 
 int qemu_watch_new(sd_event *event, const char *runtime_dir, const QemuWatchHandlers *handlers, void *userdata, QemuWatch **ret) {
@@ -287,17 +348,18 @@ int qemu_watch_new(sd_event *event, const char *runtime_dir, const QemuWatchHand
                 path = NULL;
                 return -ENOMEM;
         }
-        if (mkdir(runtime_dir, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-                return -errno;
+        r = make_folder(runtime_dir);
+        if (r >= 0)
+                r = make_folder(path);
+        if (r < 0)
+                return r;
         watch->fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (watch->fd < 0)
                 return -errno;
         r = check_owner(watch->fd);
         if (r >= 0)
-                r = sd_event_add_inotify(event, &watch->inotify_source, fd_path(watch->fd, NULL, watched, sizeof watched),
-                                         IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR, on_watch_event, watch);
+                r = sd_event_add_inotify(event, &watch->inotify_source, fd_path(watch->fd, watched, sizeof watched),
+                                         IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR, on_watch_event, watch);
         if (r >= 0)
                 r = list_folders(watch);
         if (r < 0)

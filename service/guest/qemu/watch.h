@@ -31,8 +31,8 @@ int qemu_watch_new(sd_event *event, const char *runtime_dir, const QemuWatchHand
 QemuWatch *qemu_watch_free(QemuWatch *watch);
 DEFINE_CLEANUP(QemuWatch *, qemu_watch_free)
 
-/* The connection to a monitor ended: it is tried again, some times, and then when the
- * socket is another. */
+/* The connection to a monitor ended: it is tried again some times, and then when there is
+ * another socket. */
 void qemu_folder_lost(QemuFolder *folder);
 
 /* Whether a guest may have this name: 1 to GUEST_NAME_MAX printable characters of

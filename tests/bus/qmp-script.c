@@ -14,6 +14,7 @@ struct QmpScript {
         GHashTable *answers;
         GHashTable *asked;              /* how often, by command */
         GCancellable *cancellable;
+        gboolean ended;
 };
 
 QmpScript *qmp_script_new(const char *path) {
@@ -66,8 +67,10 @@ static void on_line(GObject *source, GAsyncResult *result, gpointer userdata) {
         g_autoptr(GMatchInfo) match = NULL;
         QmpScript *script = userdata;
 
-        if (!line)
+        if (!line) {
+                script->ended = TRUE;
                 return;
+        }
         regex = g_regex_new("\"execute\":\\s*\"([^\"]+)\".*\"id\":\\s*([0-9]+)", 0, 0, NULL);
         if (g_regex_match(regex, line, 0, &match)) {
                 g_autofree char *command = g_match_info_fetch(match, 1), *id = g_match_info_fetch(match, 2);
@@ -109,6 +112,18 @@ void qmp_script_hang_up(QmpScript *script) {
         g_clear_object(&script->input);
         g_io_stream_close(G_IO_STREAM(script->connection), NULL, NULL);
         g_clear_object(&script->connection);
+}
+
+static gboolean has_ended(gpointer userdata) {
+        return ((QmpScript *) userdata)->ended;
+}
+
+void qmp_script_wait_end(QmpScript *script) {
+        if (!script->input) {
+                script->input = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(script->connection)));
+                read_on(script);
+        }
+        wait_until(has_ended, script);
 }
 
 guint qmp_script_asked(const QmpScript *script, const char *command) {

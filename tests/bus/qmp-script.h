@@ -26,6 +26,9 @@ void qmp_script_say(QmpScript *script, const char *bytes);
 /* Ends the connection; the next greeting is for another. */
 void qmp_script_hang_up(QmpScript *script);
 
+/* Waits until the other end has hung up. */
+void qmp_script_wait_end(QmpScript *script);
+
 /* How often a command came. */
 guint qmp_script_asked(const QmpScript *script, const char *command);
 

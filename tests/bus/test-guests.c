@@ -214,7 +214,8 @@ static void nonsense_about_vcpus_is_a_warning(void) {
         assert_says(signals_wait(signals, "InterfacesAdded"), PARTS("'State': <'running'>", "vcpus-unknown", "'Maximum': <uint32 0>"));
 }
 
-/* Each is dropped, and leaves the service as it was. */
+/* Each is hung up on, and leaves the service as it was. (It is tried again, and silent
+ * then; that is no concern here.) */
 static void hostile_monitors_are_dropped(void) {
         g_autofree char *endless = g_strnfill(300 * 1024, 'x'), *deep = g_strnfill(1000, '['), *deep_line = g_strconcat(deep, "\r\n", NULL);
         const char *const says[] = { "hello\r\n", "[]\r\n", "{\"QMP\": \xff}\r\n", endless, deep_line, "{\"a\": NaN}\r\n" };
@@ -227,6 +228,7 @@ static void hostile_monitors_are_dropped(void) {
 
                 scripts[i] = script_new(service, name);
                 qmp_script_say(scripts[i], says[i]);
+                qmp_script_wait_end(scripts[i]);
         }
         {
                 g_autoptr(QmpScript) good = script_new(service, "good");
@@ -235,13 +237,6 @@ static void hostile_monitors_are_dropped(void) {
 
                 qmp_script_greet(good);
                 signals_wait(signals, "'" DOMAINS "good'");
-                /* Those that were shown, being slow, are gone again or will be. */
-                for (size_t i = 0; i < G_N_ELEMENTS(says); i++) {
-                        g_autofree char *added = g_strdup_printf("InterfacesAdded ('" DOMAINS "hostile%zu'", i), *removed = g_strdup_printf("InterfacesRemoved ('" DOMAINS "hostile%zu'", i);
-
-                        while (signals_count(signals, added) > signals_count(signals, removed))
-                                signals_wait(signals, removed);
-                }
                 all = call(service->bus, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, NULL);
                 text = g_variant_print(all, FALSE);
                 assert_says(text, PARTS("'" DOMAINS "good'"));

@@ -70,7 +70,6 @@ struct Authorizer {
         sd_event *event;
         AuthorizerLimits limits;
         Question *questions;
-        size_t n_questions;
         uint64_t serial;
 
         bool polkit_owned, polkit_activatable;
@@ -86,7 +85,6 @@ static void question_free(Question *question) {
         *question->link = question->next;
         if (question->next)
                 question->next->link = question->link;
-        question->authorizer->n_questions--;
 
         (void) sd_bus_slot_unref(question->caller_slot);
         (void) sd_bus_slot_unref(question->answer_slot);
@@ -345,7 +343,6 @@ static int question_start(Authorizer *authorizer, const Method *method, Face *fa
         if (question->next)
                 question->next->link = &question->next;
         authorizer->questions = question;
-        authorizer->n_questions++;
 
         question->call = sd_bus_message_ref(call);
         question->action = method->choose_action ? method->choose_action(face->model, args) : method->action;
@@ -411,10 +408,6 @@ int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face
         if (!method->action)
                 return sd_bus_reply_method_return(call, "s", "yes");
         return question_start(authorizer, method, face, args, given, call, true, error);
-}
-
-size_t authorizer_pending(const Authorizer *authorizer) {
-        return authorizer->n_questions;
 }
 
 /* Told once both answers are there, and from then on. */

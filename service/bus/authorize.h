@@ -42,6 +42,3 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
 /* Answers "call" itself, now or later, with "yes", "challenge" or "no". Of the
  * arguments, polkit is told those that are given: bit i is argument i. */
 int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, uint32_t given, sd_bus_message *call, Error *error);
-
-/* How many questions are open. For tests. */
-size_t authorizer_pending(const Authorizer *authorizer);

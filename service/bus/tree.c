@@ -44,7 +44,6 @@ struct Object {
 
 struct Tree {
         sd_bus *bus;
-        char *prefix;
         struct Authorizer *authorizer;
         void *objects;                  /* tsearch(3), by path */
         uint64_t generation;
@@ -244,9 +243,6 @@ int tree_new(sd_bus *bus, sd_event *event, const char *prefix, Tree **ret) {
                 return -ENOMEM;
         tree->dirty_end = &tree->dirty;
         tree->bus = sd_bus_ref(bus);
-        tree->prefix = strdup(prefix);
-        if (!tree->prefix)
-                return -ENOMEM;
 
         r = sd_event_add_defer(event, &tree->flush_source, on_flush, tree);
         if (r >= 0)
@@ -289,7 +285,6 @@ Tree *tree_free(Tree *tree) {
         (void) sd_event_source_disable_unref(tree->flush_source);
         tdestroy(tree->objects, free_node);
         (void) sd_bus_unref(tree->bus);
-        free(tree->prefix);
         free(tree);
         return NULL;
 }

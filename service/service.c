@@ -55,16 +55,11 @@ static AuthorizerLimits authorizer_limits(const Config *config) {
         };
 }
 
-static void copy_finding(const Finding *finding, Findings *to) {
-        findings_add(to, finding->code, finding->severity, finding->remedy, finding->subject, "%s", finding->message);
-}
-
 /* What the manager warns of is put together from what each module has to say. */
 static void service_update_warnings(Service *service) {
         Findings findings = {};
 
-        for (size_t i = 0; i < service->config_findings.n_items; i++)
-                copy_finding(service->config_findings.items + i, &findings);
+        findings_append(&findings, &service->config_findings);
         if (service->polkit_missing)
                 findings_add(&findings, "polkit-missing", SEVERITY_WARNS,
                              "install and start polkit (Debian: apt install polkitd)", "org.freedesktop.PolicyKit1",
@@ -153,7 +148,7 @@ static int service_take_signals(Service *service) {
 static int service_find_guests(Service *service) {
         int r;
 
-        r = guests_new(&service->guests);
+        r = guests_new(service->event, service->workers, &service->guests);
         if (r < 0)
                 return r;
         r = qemu_backend_new(service->event, service->guests, service->options.runtime_dir, &service->qemu);

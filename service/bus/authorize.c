@@ -51,8 +51,9 @@ struct Question {
         bool can_call;                  /* answer "yes" or "no", change nothing */
         bool interactive;
         uint32_t uid;
-        Detail details[DETAILS_MAX];
+        Detail details[DETAILS_MAX];    /* the face's first */
         size_t n_details;
+        size_t n_face_details;
 
         QuestionState state;
         uint64_t serial;                /* names it to polkit, to cancel it */
@@ -318,6 +319,37 @@ static int add_detail(void *userdata, const char *name, const char *value) {
         return 0;
 }
 
+static int describe_face(const Face *face, const Method *method, const void *args, int (*add)(void *, const char *, const char *), void *userdata) {
+        if (!face->hooks || !face->hooks->describe)
+                return 0;
+        return face->hooks->describe(face, method, args, add, userdata);
+}
+
+/* Goes through a question's details as the face tells them again. */
+typedef struct Comparison {
+        const Question *question;
+        size_t n;
+} Comparison;
+
+static int compare_detail(void *userdata, const char *name, const char *value) {
+        Comparison *comparison = userdata;
+        const Detail *detail = comparison->question->details + comparison->n;
+
+        if (comparison->n >= comparison->question->n_face_details || strcmp(detail->name, name) != 0 || strcmp(detail->value, value) != 0)
+                return -ESTALE;
+        comparison->n++;
+        return 0;
+}
+
+/* Whether a call would still be about what polkit was told. */
+static bool is_about_the_same(const Question *question, const Method *method, const Face *face, const void *args) {
+        Comparison comparison = { .question = question };
+
+        return question->generation == object_generation(face->object) &&
+               describe_face(face, method, args, compare_detail, &comparison) >= 0 &&
+               comparison.n == question->n_face_details;
+}
+
 /* Puts a call aside and asks who it is from. First the match, then the question,
  * and the bus keeps their order: a caller that leaves at any time is either heard
  * to leave or not found. */
@@ -352,7 +384,10 @@ static int question_start(Authorizer *authorizer, const Method *method, Face *fa
         question->uid = UINT32_MAX;
         question->serial = ++authorizer->serial;
 
-        r = add_detail(question, "verb", method->name);
+        r = describe_face(face, method, args, add_detail, question);
+        question->n_face_details = question->n_details;
+        if (r >= 0)
+                r = add_detail(question, "verb", method->name);
         if (r >= 0)
                 r = args_describe(method, args, given, add_detail, question);
         if (r >= 0 && asprintf(&match, "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg0='%s',arg2=''", sender) < 0)
@@ -394,7 +429,7 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
                            "Refused %s on %s: %s", method->name, object_path(face->object), question->refusal.message ?: "");
         } else if (question->state != QUESTION_ANSWERED || !question->allowed)
                 r = error_set(error, ERROR_ACCESS_DENIED, "%s was not allowed", question->action);
-        else if (question->generation != object_generation(face->object))
+        else if (!is_about_the_same(question, method, face, args))
                 r = error_set(error, ERROR_UNKNOWN_OBJECT, "%s is not the object any more that the permission was asked for", object_path(face->object));
         else if (strcmp(action, question->action) != 0)
                 r = error_set(error, ERROR_ACCESS_DENIED, "what was allowed is %s, but now it would be %s", question->action, action);

@@ -36,7 +36,8 @@ typedef struct Method {
         const char *const *flags;       /* the legal words: word i is bit i */
         const uint32_t *exclusive;      /* sets of which only one may be given; 0 at the end */
 
-        int (*check)(void *model, const void *args, Error *error);
+        /* The call stands at its first argument. */
+        int (*check)(void *model, const void *args, sd_bus_message *call, Error *error);
         int (*run)(void *model, const void *args, const Request *request, Error *error);
 } Method;
 

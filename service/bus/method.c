@@ -13,7 +13,11 @@ int method_enter(const Method *method, sd_bus_message *call, Face *face, void *a
 
         r = args_read(method, call, args, &error);
         if (r >= 0 && method->action) {
-                r = method->check(face->model, args, &error);
+                r = sd_bus_message_rewind(call, true);
+                if (r >= 0)
+                        r = method->check(face->model, args, call, &error);
+                if (r >= 0)
+                        r = sd_bus_message_rewind(call, true);
                 if (r >= 0) {
                         r = authorizer_ask(tree_authorizer(object_tree(face->object)), method, face, args, &request, &error);
                         /* polkit thinks about it; the call comes again. */

@@ -210,9 +210,13 @@ void tree_flush(Tree *tree) {
                 object->dirty = false;
                 if (object->state == OBJECT_REMOVED)
                         object_free(object);
-                else
+                else {
                         for (size_t i = 0; i < object->n_faces; i++)
                                 emit_properties_changed(tree, object, object->faces + i);
+                        for (size_t i = 0; i < object->n_faces; i++)
+                                if (object->faces[i].hooks && object->faces[i].hooks->emit)
+                                        object->faces[i].hooks->emit(object->faces + i);
+                }
         }
 }
 
@@ -340,6 +344,11 @@ int object_add_face(Object *object, const Interface *interface, void *model) {
         return 0;
 }
 
+void object_set_hooks(Object *object, const FaceHooks *hooks) {
+        assert(object->n_faces > 0);
+        object->faces[object->n_faces - 1].hooks = hooks;
+}
+
 int object_publish(Object *object) {
         assert(object->state == OBJECT_HIDDEN);
         object->state = OBJECT_ADDED;
@@ -388,6 +397,10 @@ Tree *object_tree(const Object *object) {
 
 uint64_t object_generation(const Object *object) {
         return object->generation;
+}
+
+void object_touch(Object *object) {
+        object_set_dirty(object);
 }
 
 void object_mark(Object *object, const Interface *interface, unsigned property) {

@@ -5,7 +5,7 @@
  *
  * Models do not send signals: they mark what changed, and once a turn of the loop
  * everything marked is flushed: objects that went, objects that came, then one
- * PropertiesChanged for each interface that has marks. So a burst is one signal,
+ * PropertiesChanged for each interface that has marks, then what else a face has to say. So a burst is one signal,
  * and no client sees a state that never was. */
 
 #include <systemd/sd-bus.h>
@@ -22,7 +22,19 @@ typedef struct Face {
         const Interface *interface;
         void *model;
         uint64_t marks;         /* properties to be announced */
+        const struct FaceHooks *hooks;
 } Face;
+
+/* What a face may have to say beyond its properties; each may be NULL. */
+typedef struct FaceHooks {
+        /* In a flush, after the properties of its object were announced: signals that
+         * object_touch() has promised. */
+        void (*emit)(Face *face);
+        /* Details for polkit that say what a call is about, beyond its numbers: a name, a
+         * constant, and a value for each. An approval holds as long as they are the same. */
+        int (*describe)(const Face *face, const Method *method, const void *args,
+                        int (*add)(void *userdata, const char *name, const char *value), void *userdata);
+} FaceHooks;
 
 struct Authorizer;
 
@@ -53,6 +65,9 @@ Object *tree_find(Tree *tree, const char *path);
  * Returns -EEXIST if the path is taken. */
 int object_new(Tree *tree, const char *path, Object **ret);
 int object_add_face(Object *object, const Interface *interface, void *model);
+
+/* For the face that was added last. */
+void object_set_hooks(Object *object, const FaceHooks *hooks);
 int object_publish(Object *object);
 
 /* Takes an object away: no call reaches it from here on, and its models may be
@@ -68,6 +83,9 @@ uint64_t object_generation(const Object *object);
 
 /* NULL if the object has no such interface. */
 Face *object_face(Object *object, const char *interface);
+
+/* Has "emit" of the object's faces called in the next flush. */
+void object_touch(Object *object);
 
 /* Has a property announced; one that is constant must not be. */
 void object_mark(Object *object, const Interface *interface, unsigned property);

@@ -64,6 +64,15 @@ void findings_add(Findings *findings, const char *code, Severity severity, const
         };
 }
 
+void findings_append(Findings *findings, const Findings *more) {
+        for (size_t i = 0; i < more->n_items; i++) {
+                const Finding *finding = more->items + i;
+
+                findings_add(findings, finding->code, finding->severity, finding->remedy, finding->subject, "%s", finding->message);
+        }
+        findings->n_dropped += more->n_dropped;
+}
+
 bool findings_equal(const Findings *a, const Findings *b) {
         if (a->n_items != b->n_items || a->n_dropped != b->n_dropped)
                 return false;

@@ -40,4 +40,7 @@ void findings_clear(Findings *findings);
 void findings_add(Findings *findings, const char *code, Severity severity, const char *remedy,
                   const char *subject, const char *format, ...) _printf_(6, 7);
 
+/* Adds copies of all of them. */
+void findings_append(Findings *findings, const Findings *more);
+
 bool findings_equal(const Findings *a, const Findings *b);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "guest/backend.h"
 #include "guest/qemu/cpus.h"
 #include "guest/qemu/qmp.h"
 #include "guest/qemu/watch.h"
@@ -97,9 +98,8 @@ static DomainState state_from_string(const char *word) {
 }
 
 /* What is wrong with a guest is put together anew from its state. */
-static unsigned guest_update_findings(QemuGuest *guest, const char *vcpus_problem) {
+static void guest_update_findings(QemuGuest *guest, const char *vcpus_problem) {
         Findings findings = {};
-        bool same;
 
         if (!guest->greeted)
                 findings_add(&findings, "monitor-silent", SEVERITY_WARNS,
@@ -109,10 +109,7 @@ static unsigned guest_update_findings(QemuGuest *guest, const char *vcpus_proble
                 findings_add(&findings, "vcpus-unknown", SEVERITY_WARNS,
                              "update or report this QEMU; the guest itself goes on", guest->domain->name, "%.200s", vcpus_problem);
 
-        same = findings_equal(&guest->domain->findings, &findings);
-        findings_clear(&guest->domain->findings);
-        guest->domain->findings = findings;
-        return same ? 0 : DOMAIN_CHANGE_FINDINGS;
+        domain_set_findings(guest->domain, DOMAIN_FINDINGS_BACKEND, &findings);
 }
 
 static bool guest_is_asking(const QemuGuest *guest) {
@@ -148,7 +145,8 @@ static void guest_free(QemuGuest *guest) {
         (void) sd_event_source_disable_unref(guest->pace_timer);
         (void) sd_event_source_disable_unref(guest->end_source);
         qmp_free(guest->qmp);
-        domain_free(guest->domain);
+        if (guest->domain)
+                domain_stopped(guest->domain);
         if (guest->hotpluggable)
                 (void) json_object_put(guest->hotpluggable);
         free(guest);
@@ -217,7 +215,6 @@ static void guest_ask_cpus(QemuGuest *guest);
 static unsigned take_cpus(QemuGuest *guest, const QmpResult *result) {
         _cleanup_(vcpu_table_freep) VcpuTable *table = NULL;
         _cleanup_error_ Error error = {};
-        unsigned change = 0;
         int r;
 
         /* The other question was asked anew: its answer and this one would be of two
@@ -226,20 +223,22 @@ static unsigned take_cpus(QemuGuest *guest, const QmpResult *result) {
                 guest->queries[QUERY_CPUS].again = true;
                 return 0;
         }
-        if (result->error < 0)
-                return guest_update_findings(guest, result->description);
+        if (result->error < 0) {
+                guest_update_findings(guest, result->description);
+                return 0;
+        }
         r = qemu_cpus_parse(guest->hotpluggable, result->value, &error, &table);
-        if (r < 0)
-                return guest_update_findings(guest, error.message ?: strerror(-r));
+        if (r < 0) {
+                guest_update_findings(guest, error.message ?: strerror(-r));
+                return 0;
+        }
 
         guest->n_unsettled = table->settled ? 0 : guest->n_unsettled + 1;
         if (!table->settled && guest->n_unsettled <= UNSETTLED_MAX)
                 guest_ask_cpus(guest);
-        if (vcpu_table_diff(guest->domain->vcpus, table) != 0)
-                change |= DOMAIN_CHANGE_VCPUS;
-        vcpu_table_free(guest->domain->vcpus);
-        guest->domain->vcpus = TAKE_PTR(table);
-        return change | guest_update_findings(guest, NULL);
+        guest_update_findings(guest, NULL);
+        domain_take_vcpus(guest->domain, TAKE_PTR(table));
+        return 0;
 }
 
 static void guest_ask(QemuGuest *guest, Query query);
@@ -309,7 +308,8 @@ static void on_ready(void *userdata) {
         guest->greeted = true;
         for (Query query = 0; query < _QUERY_MAX; query++)
                 guest_ask(guest, query);
-        guest_changed(guest, guest_update_findings(guest, NULL));
+        guest_update_findings(guest, NULL);
+        guest_changed(guest, 0);
 }
 
 /* An event says "look again", no more. */
@@ -356,7 +356,7 @@ static int on_silence(sd_event_source *source, uint64_t usec, void *userdata) {
         QemuGuest *guest = userdata;
 
         if (!guest->greeted)
-                (void) guest_update_findings(guest, NULL);
+                guest_update_findings(guest, NULL);
         guest_announce(guest);
         return 0;
 }
@@ -371,6 +371,10 @@ static pid_t peer_pid(int fd) {
                 return 0;
         return credentials.pid;
 }
+
+static const Backend qemu_backend = {
+        .name = "qemu",
+};
 
 static int guest_new(QemuBackend *backend, QemuFolder *folder, const char *name, int taken, QemuGuest **ret) {
         _cleanup_close_ int fd = taken;
@@ -387,8 +391,9 @@ static int guest_new(QemuBackend *backend, QemuFolder *folder, const char *name,
         for (Query query = 0; query < _QUERY_MAX; query++)
                 guest->queries[query] = (QueryState) { .guest = guest, .query = query };
 
-        r = domain_new(backend->guests, "qemu", name, &guest->domain);
+        r = domain_new(backend->guests, &qemu_backend, name, &guest->domain);
         if (r >= 0) {
+                guest->domain->run = guest;
                 guest->domain->pid = peer_pid(fd);
                 (void) process_open(guest->domain->pid, &guest->domain->process, NULL);
                 r = sd_event_add_time_relative(backend->event, &guest->silence_timer, CLOCK_MONOTONIC, SILENCE_USEC, 0, on_silence, guest);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What is stored for guests, all of them: <state-dir>/domains/<name>.xml, read once at the
+ * start, changed only here. And what must outlive this service but not the host's boot:
+ * <runtime-dir>/runs/<name>.xml, see definition.h.
+ *
+ * A file is written beside the old one, synced and renamed, on a worker, and the change
+ * is answered when that is done. A file that cannot be read is set aside under
+ * another name, reported, and never written over. */
+
+#include "guest/backend.h"
+#include "guest/definition.h"
+
+/* Reads what is stored, makes a domain of each and announces it, and makes itself
+ * known with guests_set_definitions(). The folders are made if they are not there.
+ * Without a state folder that can be written to, all that is refused is changes of
+ * "config". */
+int definitions_new(Guests *guests, const char *runtime_dir, const char *state_dir, Definitions **ret);
+Definitions *definitions_free(Definitions *definitions);
+DEFINE_CLEANUP(Definitions *, definitions_free)
+
+/* Makes a new definition out of the one that is stored (or of an empty one with the
+ * guest's name, UUID and number of vCPUs) by calling "edit", stores it, and tells
+ * "done", later. Changes of one guest are made one after the other; "edit" is called
+ * when the turn comes, and its error is the change's. "edit" gets "userdata" too. */
+typedef int (*DefinitionEdit)(Definition *definition, void *userdata, Error *error);
+int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, void *userdata, Error *error);
+
+/* Stores a new one, which it takes over also on failure, and announces its domain; "done"
+ * is later. AlreadyExists if another UUID has this name. */
+int definitions_check(Guests *guests, const Definition *definition, Error *error);
+int definitions_define(Guests *guests, Definition *definition, BackendDone done, void *userdata, Error *error);
+
+/* Forgets what is stored. A domain that does not run is freed before "done" is called. */
+int definitions_undefine(Domain *domain, BackendDone done, void *userdata, Error *error);
+
+/* The domain of that name that is off, for a guest that starts now: it gets the same
+ * object. NULL if there is none. */
+Domain *definitions_find_off(Guests *guests, const char *name);
+
+/* A guest that runs has told who it is and which vCPUs it has. If its UUID is another
+ * than the definition's, the two part: the definition gets a domain of its own. If
+ * this run has not had its definition yet, it gets it now, as far as it goes: pins,
+ * schedulers, vCPUs that are missing; the rest is a warning. To be called each time
+ * that more is known; what was done is not done again. */
+void definitions_meet(Domain *domain);
+
+/* What was asked of the threads of this run has changed: kept for a restart of this
+ * service. Written at once (the runtime folder is memory), without waiting for a disk. */
+void definitions_keep_run(Domain *domain);

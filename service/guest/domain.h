@@ -62,6 +62,7 @@ struct Domain {
         pid_t pid;                      /* of the VMM; 0 if it has none or is not known */
         Process *process;               /* the same, held; NULL if it cannot be looked at */
         bool has_agent;                 /* there is a way to one; whether it answers is another question */
+        struct AgentChange *agent_change;       /* what the agent is asked to change right now: agent-vcpus.c */
 
         VcpuTable *vcpus;               /* of the running guest, else of what is stored; NULL until they are known */
         bool vcpus_of_run;              /* which of the two */

@@ -22,6 +22,7 @@
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/workers.h"
+#include "placement/host-cpus.h"
 
 #define BUS_NAME "org.berth1"
 #define ROOT_PATH "/org/berth1"
@@ -96,6 +97,14 @@ static int on_workers(sd_event_source *source, int fd, uint32_t revents, void *u
         return 0;
 }
 
+static GuestSettings guest_settings(const Config *config) {
+        return (GuestSettings) {
+                .unplug_timeout_usec = config->unplug_timeout_usec,
+                .job_timeout_usec = config->job_timeout_usec,
+                .agent_timeout_usec = config->agent_timeout_usec,
+        };
+}
+
 static void on_reloaded(void *userdata) {
         (void) sd_notify(0, "READY=1");
 }
@@ -104,11 +113,14 @@ static void on_reloaded(void *userdata) {
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Service *service = userdata;
         AuthorizerLimits limits;
+        GuestSettings settings;
 
         (void) sd_notify(0, "RELOADING=1");
         service_read_config(service);
         limits = authorizer_limits(&service->config);
         authorizer_set_limits(service->authorizer, &limits);
+        settings = guest_settings(&service->config);
+        guests_set_settings(service->guests, &settings);
         host_set_coalesce(service->host, service->config.coalesce_usec);
         service_update_warnings(service);
         if (host_refresh_then(service->host, on_reloaded, NULL) < 0)
@@ -146,9 +158,14 @@ static int service_take_signals(Service *service) {
 
 /* Without a folder for guests the host is shown all the same. */
 static int service_find_guests(Service *service) {
+        GuestSettings settings = guest_settings(&service->config);
         int r;
 
         r = guests_new(service->event, service->workers, &service->guests);
+        if (r < 0)
+                return r;
+        guests_set_settings(service->guests, &settings);
+        r = host_cpus_follow(service->host, service->guests);
         if (r < 0)
                 return r;
         r = qemu_backend_new(service->event, service->guests, service->options.runtime_dir, &service->qemu);
@@ -248,8 +265,10 @@ Service *service_free(Service *service) {
         if (!service)
                 return NULL;
         workers_free(service->workers);
-        if (service->host)
+        if (service->host) {
                 host_stop(service->host);
+                host_unlisten(service->host, service->guests);
+        }
         qemu_backend_free(service->qemu);
         domain_faces_free(service->domain_faces);
         guests_free(service->guests);

@@ -38,7 +38,7 @@ const char *error_code_to_name(ErrorCode code) {
 int bus_error_finish(int result, const Error *error, sd_bus_error *ret_error) {
         if (result >= 0)
                 return result;
-        if (error->code != ERROR_NONE)
+        if (error && error->code != ERROR_NONE)
                 return sd_bus_error_set(ret_error, names[error->code], error->message);
         /* sd-bus filled it in already: arguments that cannot be read, for one. */
         if (sd_bus_error_is_set(ret_error))

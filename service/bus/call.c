@@ -64,6 +64,19 @@ void call_answer(Call *call, const char *types, ...) {
         call_drop(call);
 }
 
+/* One whose time is over has nobody to answer; its reply is thrown away. */
+int call_new_reply(Call *call, sd_bus_message **ret) {
+        return call->message ? sd_bus_message_new_method_return(call->message, ret) : -ESTALE;
+}
+
+void call_answer_with(Call *call, sd_bus_message *reply) {
+        if (call->message) {
+                tree_flush(call->tree);
+                (void) sd_bus_message_send(reply);
+        }
+        call_drop(call);
+}
+
 void call_fail(Call *call, int result, const Error *error) {
         if (call->message) {
                 _cleanup_(sd_bus_error_free) sd_bus_error bus_error = SD_BUS_ERROR_NULL;

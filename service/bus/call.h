@@ -20,6 +20,11 @@ int call_new(const Request *request, uint64_t timeout_usec, const char *late, Ca
 /* Announces what changed, then answers, and frees the call. */
 void call_answer(Call *call, const char *types, ...);
 
+/* The same with a message that call_new_reply() made. After call_new_reply() has failed,
+ * or the reply could not be filled in, the call is still to be answered. */
+int call_new_reply(Call *call, sd_bus_message **ret);
+void call_answer_with(Call *call, sd_bus_message *reply);
+
 /* The same with an error: "error" if it was filled in, else the errno's. */
 void call_fail(Call *call, int result, const Error *error);
 

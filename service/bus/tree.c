@@ -47,6 +47,7 @@ struct Tree {
         struct Authorizer *authorizer;
         void *objects;                  /* tsearch(3), by path */
         uint64_t generation;
+        uint64_t serial;                /* the last that was given away */
         Registration *registrations;
         sd_bus_slot *manager_slot;
         sd_bus_slot *enumerator_slot;
@@ -295,6 +296,10 @@ Tree *tree_free(Tree *tree) {
 
 sd_bus *tree_bus(const Tree *tree) {
         return tree->bus;
+}
+
+uint64_t tree_next_serial(Tree *tree) {
+        return ++tree->serial;
 }
 
 struct Authorizer *tree_authorizer(const Tree *tree) {

@@ -58,6 +58,9 @@ void tree_flush(Tree *tree);
  * its name, when nobody listens. */
 void tree_settle(Tree *tree);
 
+/* 1, 2, 3 and so on. */
+uint64_t tree_next_serial(Tree *tree);
+
 /* NULL if there is none. */
 Object *tree_find(Tree *tree, const char *path);
 

@@ -3,33 +3,59 @@
 #include "domains.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "domain.gen.h"
+#include "domain.h"
+#include "domain-vcpus.h"
 #include "domain-vcpus.gen.h"
 #include "lib/log.h"
 
 #define DOMAINS_PATH "/org/berth1/domains"
+
+static const FaceHooks domain_hooks = {
+        .describe = domain_describe,
+};
 
 struct DomainFaces {
         Tree *tree;
         Guests *guests;
 };
 
-static int show(DomainFaces *faces, Domain *domain, Object **ret) {
-        _cleanup_free_ char *path = NULL;
-        Object *object = NULL;
+/* The name's path; where another guest of that name has it, the UUID is appended. */
+static int new_object(DomainFaces *faces, const Domain *domain, Object **ret) {
+        _cleanup_free_ char *path = NULL, *label = NULL, *longer = NULL;
         int r;
 
         r = sd_bus_path_encode(DOMAINS_PATH, domain->name, &path);
         if (r >= 0)
-                r = object_new(faces->tree, path, &object);
+                r = object_new(faces->tree, path, ret);
+        if (r != -EEXIST)
+                return r;
+        if (asprintf(&label, "%s-%s", domain->name, domain->uuid) < 0)
+                return -ENOMEM;
+        r = sd_bus_path_encode(DOMAINS_PATH, label, &longer);
+        if (r >= 0)
+                r = object_new(faces->tree, longer, ret);
+        return r;
+}
+
+static int show(DomainFaces *faces, Domain *domain, Object **ret) {
+        Object *object = NULL;
+        int r;
+
+        r = new_object(faces, domain, &object);
         if (r >= 0)
                 r = object_add_face(object, &domain_interface, domain);
-        if (r >= 0)
+        if (r >= 0) {
+                object_set_hooks(object, &domain_hooks);
                 r = object_add_face(object, &domain_vcpus_interface, domain);
-        if (r >= 0)
+        }
+        if (r >= 0) {
+                object_set_hooks(object, &domain_vcpus_hooks);
                 r = object_publish(object);
+        }
         if (r < 0) {
                 object_remove(object);
                 return r;
@@ -57,6 +83,7 @@ static void on_removed(Domain *domain, void *userdata) {
 
 static void on_changed(Domain *domain, unsigned change, void *userdata) {
         static const struct { unsigned change; const Interface *interface; unsigned property; } marks[] = {
+                { DOMAIN_CHANGE_FEATURES, &domain_interface, DOMAIN_FEATURES },
                 { DOMAIN_CHANGE_UUID, &domain_interface, DOMAIN_UUID },
                 { DOMAIN_CHANGE_STATE, &domain_interface, DOMAIN_STATE },
                 { DOMAIN_CHANGE_PID, &domain_interface, DOMAIN_PID },
@@ -69,6 +96,8 @@ static void on_changed(Domain *domain, unsigned change, void *userdata) {
         for (size_t i = 0; domain->published && i < ELEMENTSOF(marks); i++)
                 if (change & marks[i].change)
                         object_mark(domain->published, marks[i].interface, marks[i].property);
+        if (domain->published && (change & DOMAIN_CHANGE_VCPU_MARKS))
+                object_touch(domain->published);
 }
 
 static const GuestsListener listener = {

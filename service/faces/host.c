@@ -133,9 +133,10 @@ int host_faces_new(Tree *tree, Host *host, HostFaces **ret) {
                 r = object_add_face(faces->object, &host_cells_interface, host);
         if (r >= 0)
                 r = object_publish(faces->object);
+        if (r >= 0)
+                r = host_listen(host, &listener, faces);
         if (r < 0)
                 return r;
-        host_listen(host, &listener, faces);
         log_findings(&host->topology->findings);
 
         *ret = TAKE_PTR(faces);
@@ -147,7 +148,7 @@ HostFaces *host_faces_free(HostFaces *faces) {
                 return NULL;
         for (size_t i = 0; i < faces->host->n_cells; i++)
                 faces->host->cells[i]->published = object_remove(faces->host->cells[i]->published);
-        faces->host->listener = NULL;
+        host_unlisten(faces->host, faces);
         object_remove(faces->object);
         free(faces);
         return NULL;

@@ -11,8 +11,6 @@
 #include "host/topology-xml.h"
 #include "manager.gen.h"
 
-#define MANAGER_PATH "/org/berth1"
-
 int manager_get_version(const Manager *manager, sd_bus_message *reply) {
         return sd_bus_message_append_basic(reply, 's', manager->version);
 }
@@ -108,8 +106,10 @@ int manager_publish(Manager *manager) {
                 r = object_new(manager->tree, MANAGER_PATH, &manager->object);
         if (r >= 0)
                 r = object_add_face(manager->object, &manager_interface, manager);
-        if (r >= 0)
+        if (r >= 0) {
+                object_set_hooks(manager->object, &manager_hooks);
                 r = object_publish(manager->object);
+        }
         return r;
 }
 

@@ -8,6 +8,8 @@
 #include "host/host.h"
 #include "lib/finding.h"
 
+#define MANAGER_PATH "/org/berth1"
+
 typedef struct Manager Manager;
 
 struct Manager {
@@ -19,6 +21,9 @@ struct Manager {
         Findings findings;      /* changed by manager_set_findings() only */
         Object *object;
 };
+
+/* Details for polkit of the calls about guests: which one. */
+extern const FaceHooks manager_hooks;
 
 /* Shows it. "manager" is filled in by its owner up to its findings, and must
  * outlive the tree's object. */

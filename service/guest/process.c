@@ -298,6 +298,24 @@ int process_open(pid_t pid, Process **ret, Error *error) {
         return 0;
 }
 
+/* "Uid:" with the real, the effective, the saved and the file system's. The name in the
+ * first line is escaped, so no such line can be made up. */
+int process_owner(const Process *process, uid_t *ret_uid) {
+        char text[PROC_TEXT_MAX];
+        unsigned effective;
+        const char *line;
+        ssize_t n;
+
+        n = sysfs_read(process->fd, "status", text, sizeof text);
+        if (n < 0)
+                return (int) n;
+        line = strstr(text, "\nUid:");
+        if (!line || sscanf(line, "\nUid: %*u %u", &effective) != 1)
+                return -EINVAL;
+        *ret_uid = effective;
+        return 0;
+}
+
 bool process_is_alive(const Process *process) {
         ProcStat stat;
         int r;

@@ -37,6 +37,11 @@ DEFINE_CLEANUP(Process *, process_free)
 /* Whether it still runs. One that has ended and waits for its parent does not. */
 bool process_is_alive(const Process *process);
 
+/* The user that it runs as (its effective one).
+ * Source: Uid in /proc/PID/status.
+ * Returns a negative errno if it cannot be read. */
+int process_owner(const Process *process, uid_t *ret_uid);
+
 /* Finds a thread by the id that it has in the process's own PID namespace, which is
  * what a monitor tells: "*ret_tid" is its id in ours.
  * Source: /proc/PID/task, NSpid in /proc/PID/task/TID/status.

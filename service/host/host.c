@@ -136,6 +136,38 @@ int host_cell_free_memory(HostCell *cell, uint64_t *ret_bytes) {
         return meminfo_find(text, "MemFree", ret_bytes) < 0 ? -EOPNOTSUPP : 0;
 }
 
+typedef struct HostListening HostListening;
+
+struct HostListening {
+        HostListening *next;
+        const HostListener *listener;
+        void *userdata;
+};
+
+static void tell_removed(Host *host, HostCell *cell) {
+        for (const HostListening *listening = host->listening; listening; listening = listening->next)
+                if (listening->listener->cell_removed)
+                        listening->listener->cell_removed(cell, listening->userdata);
+}
+
+static void tell_added(Host *host, HostCell *cell) {
+        for (const HostListening *listening = host->listening; listening; listening = listening->next)
+                if (listening->listener->cell_added)
+                        listening->listener->cell_added(cell, listening->userdata);
+}
+
+static void tell_cell_changed(Host *host, HostCell *cell, unsigned change) {
+        for (const HostListening *listening = host->listening; listening; listening = listening->next)
+                if (listening->listener->cell_changed)
+                        listening->listener->cell_changed(cell, change, listening->userdata);
+}
+
+static void tell_changed(Host *host, unsigned change) {
+        for (const HostListening *listening = host->listening; listening; listening = listening->next)
+                if (listening->listener->changed)
+                        listening->listener->changed(host, change, listening->userdata);
+}
+
 /* Makes the list of cells that of a new snapshot, and tells who came and went.
  * On failure the old list stands, short of those that went. */
 static int host_sync_cells(Host *host, const Topology *topology) {
@@ -151,8 +183,7 @@ static int host_sync_cells(Host *host, const Topology *topology) {
                         continue;
                 }
                 memmove(host->cells + i, host->cells + i + 1, (--host->n_cells - i) * sizeof *host->cells);
-                if (host->listener)
-                        host->listener->cell_removed(cell, host->userdata);
+                tell_removed(host, cell);
                 host_cell_free(cell);
         }
 
@@ -202,8 +233,6 @@ static int host_replace(Host *host, Topology *taken) {
         before = host->topology;
         host->topology = TAKE_PTR(topology);
         host->generation++;
-        if (!host->listener)
-                return 0;
 
         for (size_t i = 0; i < host->n_cells; i++) {
                 HostCell *cell = host->cells[i];
@@ -211,14 +240,14 @@ static int host_replace(Host *host, Topology *taken) {
                 unsigned cell_change;
 
                 if (!a) {
-                        host->listener->cell_added(cell, host->userdata);
+                        tell_added(host, cell);
                         continue;
                 }
                 cell_change = cell_diff(before, a, host->topology, host_cell_snapshot(cell));
                 if (cell_change != 0)
-                        host->listener->cell_changed(cell, cell_change, host->userdata);
+                        tell_cell_changed(host, cell, cell_change);
         }
-        host->listener->changed(host, change, host->userdata);
+        tell_changed(host, change);
         return 0;
 }
 
@@ -427,11 +456,28 @@ int host_new(sd_event *event, Workers *workers, const char *root, uint64_t coale
         return 0;
 }
 
-void host_listen(Host *host, const HostListener *listener, void *userdata) {
-        host->listener = listener;
-        host->userdata = userdata;
-        for (size_t i = 0; i < host->n_cells; i++)
+int host_listen(Host *host, const HostListener *listener, void *userdata) {
+        HostListening *listening;
+
+        listening = malloc(sizeof *listening);
+        if (!listening)
+                return -ENOMEM;
+        *listening = (HostListening) { .next = host->listening, .listener = listener, .userdata = userdata };
+        host->listening = listening;
+        for (size_t i = 0; listener->cell_added && i < host->n_cells; i++)
                 listener->cell_added(host->cells[i], userdata);
+        return 0;
+}
+
+void host_unlisten(Host *host, const void *userdata) {
+        for (HostListening **at = &host->listening; *at; at = &(*at)->next)
+                if ((*at)->userdata == userdata) {
+                        HostListening *listening = *at;
+
+                        *at = listening->next;
+                        free(listening);
+                        return;
+                }
 }
 
 Host *host_free(Host *host) {
@@ -443,6 +489,8 @@ Host *host_free(Host *host) {
                 (void) sd_event_source_disable_unref(host->watch->timer);
                 free(host->watch);
         }
+        while (host->listening)
+                host_unlisten(host, host->listening->userdata);
         for (size_t i = 0; i < host->n_cells; i++)
                 host_cell_free(host->cells[i]);
         free(host->cells);

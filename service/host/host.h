@@ -47,8 +47,7 @@ struct Host {
 
         sd_event *event;
         Workers *workers;
-        const HostListener *listener;
-        void *userdata;
+        struct HostListening *listening;
 
         struct HostWatch *watch;        /* see host.c */
         bool pages_busy;                /* see pages.c */
@@ -62,8 +61,11 @@ int host_new(sd_event *event, Workers *workers, const char *root, uint64_t coale
 Host *host_free(Host *host);
 DEFINE_CLEANUP(Host *, host_free)
 
-/* Calls cell_added for each cell that is there, and the others from now on. */
-void host_listen(Host *host, const HostListener *listener, void *userdata);
+/* Calls cell_added for each cell that is there, and the others from now on, until
+ * host_unlisten() with the same userdata. Those that a listener does not care for may be
+ * NULL. Returns -ENOMEM. */
+int host_listen(Host *host, const HostListener *listener, void *userdata);
+void host_unlisten(Host *host, const void *userdata);
 
 /* A live host follows the kernel's notifications. 0, or why they cannot be heard. */
 int host_watch_error(const Host *host);

@@ -36,6 +36,9 @@ static const Setting settings[] = {
         { "Authorization", "TimeoutSec", offsetof(Config, authorization_timeout_usec), 16, 300, 30, SEC },
         { "Authorization", "InteractiveTimeoutSec", offsetof(Config, interactive_timeout_usec), 25, 3600, 300, SEC },
         { "Host", "CoalesceMSec", offsetof(Config, coalesce_usec), 1, 10000, 50, MSEC },
+        { "Guests", "UnplugTimeoutMSec", offsetof(Config, unplug_timeout_usec), 100, 12000, 10000, MSEC },
+        { "Guests", "JobTimeoutSec", offsetof(Config, job_timeout_usec), 1, 3600, 60, SEC },
+        { "Guests", "AgentTimeoutMSec", offsetof(Config, agent_timeout_usec), 100, 12000, 5000, MSEC },
 };
 
 static void setting_store(Config *config, const Setting *setting, uint64_t value) {

@@ -17,6 +17,9 @@ typedef struct Config {
         uint64_t authorization_timeout_usec;    /* [Authorization] TimeoutSec= */
         uint64_t interactive_timeout_usec;      /* [Authorization] InteractiveTimeoutSec= */
         uint64_t coalesce_usec;                 /* [Host] CoalesceMSec= */
+        uint64_t unplug_timeout_usec;           /* [Guests] UnplugTimeoutMSec= */
+        uint64_t job_timeout_usec;              /* [Guests] JobTimeoutSec= */
+        uint64_t agent_timeout_usec;            /* [Guests] AgentTimeoutMSec= */
 } Config;
 
 /* What holds where no file says otherwise. */

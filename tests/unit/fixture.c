@@ -70,7 +70,7 @@ Fixture *fixture_free(Fixture *fixture) {
 }
 
 void fixture_listen(Fixture *fixture) {
-        host_listen(fixture->host, &listener, fixture);
+        g_assert_cmpint(host_listen(fixture->host, &listener, fixture), ==, 0);
 }
 
 char *fixture_heard(Fixture *fixture) {

@@ -26,6 +26,10 @@
  * said that, there is no other limit. */
 #define QUESTIONS_OF_SENDER_MAX 64u
 
+/* The same for calls that carry descriptors, of one connection and of all. */
+#define QUESTIONS_WITH_FDS_OF_SENDER_MAX 4u
+#define QUESTIONS_WITH_FDS_MAX 128u
+
 typedef enum QuestionState {
         QUESTION_USER,          /* who is the caller? */
         QUESTION_POLKIT,        /* may it? */
@@ -50,6 +54,7 @@ struct Question {
         uint64_t generation;            /* of the object that was looked at */
         bool can_call;                  /* answer "yes" or "no", change nothing */
         bool interactive;
+        bool has_fds;
         uint32_t uid;
         Detail details[DETAILS_MAX];    /* the face's first */
         size_t n_details;
@@ -254,6 +259,28 @@ static size_t questions_of_sender(const Authorizer *authorizer, const char *send
         return n;
 }
 
+static bool method_takes_fds(const Method *method) {
+        for (size_t i = 0; i < method->n_args; i++)
+                if (method->args[i].signature[0] == 'h')
+                        return true;
+        return false;
+}
+
+/* Descriptors are kept open with their calls: of these there may be fewer. Nobody knows
+ * yet who it is, so root can be made to wait by many connections. */
+static int check_fds(const Authorizer *authorizer, const char *sender, Error *error) {
+        size_t n = 0, n_of_sender = 0;
+
+        for (const Question *question = authorizer->questions; question; question = question->next)
+                if (question->has_fds) {
+                        n++;
+                        n_of_sender += strcmp(sd_bus_message_get_sender(question->call), sender) == 0;
+                }
+        if (n_of_sender >= QUESTIONS_WITH_FDS_OF_SENDER_MAX || n >= QUESTIONS_WITH_FDS_MAX)
+                return error_set(error, ERROR_RESOURCE_EXHAUSTED, "%zu calls that carry descriptors wait for permission already, %zu of them from %s", n, n_of_sender, sender);
+        return 0;
+}
+
 /* Root was let pass before: nobody can take its place by asking much. */
 static int check_limits(const Question *question, Error *error) {
         const Authorizer *authorizer = question->authorizer;
@@ -366,9 +393,16 @@ static int question_start(Authorizer *authorizer, const Method *method, Face *fa
         if (n >= QUESTIONS_OF_SENDER_MAX)
                 return error_set(error, ERROR_RESOURCE_EXHAUSTED, "%zu calls of %s wait for permission already", n, sender);
 
+        if (!can_call && method_takes_fds(method)) {
+                r = check_fds(authorizer, sender, error);
+                if (r < 0)
+                        return r;
+        }
+
         question = calloc(1, sizeof *question);
         if (!question)
                 return -ENOMEM;
+        question->has_fds = !can_call && method_takes_fds(method);
         question->authorizer = authorizer;
         question->next = authorizer->questions;
         question->link = &authorizer->questions;

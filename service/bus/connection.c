@@ -7,9 +7,9 @@
 
 #define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
 
-/* Opened by hand also where it is the system's, since that is the only way to refuse
- * descriptors: no method of ours takes any, and each that a caller attaches would stay
- * open as long as its call is kept, until there are no more and the bus is lost. */
+/* Descriptors that a caller attaches stay open as long as its call is kept, and if there
+ * are no more to be had the bus is lost: data/org.berth1.conf lets only those calls carry
+ * any that need them, and the authorizer keeps few of these. */
 static int open_address(const char *address, sd_bus **ret) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         int r;
@@ -20,7 +20,7 @@ static int open_address(const char *address, sd_bus **ret) {
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, 1);
         if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, 0);
+                r = sd_bus_negotiate_fds(bus, 1);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r < 0)

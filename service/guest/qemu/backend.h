@@ -5,7 +5,11 @@
 
 #include <systemd/sd-event.h>
 
+#include "guest/backend.h"
 #include "guest/domain.h"
+
+/* What can be done with each of them, however it was reached. */
+extern const Backend qemu_backend_calls;
 
 typedef struct QemuBackend QemuBackend;
 

@@ -76,19 +76,33 @@ static const char *fd_path(int fd, char *buffer, size_t size) {
         return buffer;
 }
 
-/* Returns a connected socket; -ENOENT if there is none, -ENOTSOCK for something else of
- * that name, -ECONNREFUSED or -EAGAIN for one that takes no connection now. */
-static int connect_monitor(const QemuFolder *folder) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = -1, socket_fd = -1;
+/* Returns a descriptor of the socket itself, O_PATH. */
+static int find_socket(const QemuFolder *folder, const char *name) {
+        _cleanup_close_ int fd = -1;
         struct stat st;
 
-        /* What was looked at is what is connected to, whatever has the name by then. */
-        socket_fd = openat(folder->fd, SOCKET_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (socket_fd < 0 || fstat(socket_fd, &st) < 0)
+        fd = openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISSOCK(st.st_mode))
                 return -ENOTSOCK;
+        return TAKE_FD(fd);
+}
+
+bool qemu_folder_has_socket(QemuFolder *folder, const char *name) {
+        _cleanup_close_ int fd = find_socket(folder, name);
+
+        return fd >= 0;
+}
+
+int qemu_folder_open_socket(QemuFolder *folder, const char *name) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -1, socket_fd = -1;
+
+        /* What was looked at is what is connected to, whatever has the name by then. */
+        socket_fd = find_socket(folder, name);
+        if (socket_fd < 0)
+                return socket_fd;
 
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
@@ -118,7 +132,7 @@ static void folder_try(QemuFolder *folder) {
         if (folder->connected)
                 return;
         folder->tried_usec = now_usec(folder->watch);
-        fd = connect_monitor(folder);
+        fd = qemu_folder_open_socket(folder, SOCKET_NAME);
         if (fd >= 0) {
                 folder->connected = true;
                 (void) sd_event_source_set_enabled(folder->timer, SD_EVENT_OFF);

@@ -35,6 +35,14 @@ DEFINE_CLEANUP(QemuWatch *, qemu_watch_free)
  * another socket. */
 void qemu_folder_lost(QemuFolder *folder);
 
+/* Connects to another socket in the same folder, without waiting. Returns the
+ * descriptor; -ENOENT if there is none, -ENOTSOCK for something else of that name,
+ * -ECONNREFUSED or -EAGAIN for one that takes no connection now. */
+int qemu_folder_open_socket(QemuFolder *folder, const char *name);
+
+/* Whether there is one; whoever connects to it may find that nobody listens. */
+bool qemu_folder_has_socket(QemuFolder *folder, const char *name);
+
 /* Whether a guest may have this name: 1 to GUEST_NAME_MAX printable characters of
  * UTF-8, no "/", no "." at its start. */
 bool guest_name_is_valid(const char *name);

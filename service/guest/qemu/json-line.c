@@ -23,6 +23,10 @@ struct JsonLine {
         char *output;
         size_t n_output, output_allocated;
 
+        bool skipping;                  /* up to the next "skip_last" */
+        char skip_last;
+        size_t n_skipped;               /* in all */
+
         bool broken;                    /* takes nothing more; what it sent before is still read */
         const char *reason;             /* why it is over; NULL while it is not */
         bool *freed;                    /* set if a handler frees the connection */
@@ -102,6 +106,19 @@ static void line_write(JsonLine *line) {
         line_end_broken(line);
 }
 
+/* Passes over what is there, from "start" on. Returns where it goes on: at the end if
+ * more is to be passed over. */
+static size_t line_skip(JsonLine *line, size_t start) {
+        const char *last = memchr(line->input + start, line->skip_last, line->n_input - start);
+        size_t end = last ? (size_t) (last - line->input) + 1 : line->n_input;
+
+        line->n_skipped += end - start;
+        line->skipping = !last;
+        if (line->n_skipped > JSON_LINE_SKIP_MAX)
+                json_line_drop(line, "it sent more than 4 MiB that nobody waits for");
+        return end;
+}
+
 /* Hands on the lines that are whole. "from" is where the new bytes start: what was
  * there before has no end of line. What is left then is the start of a line, or one
  * that is too long. Returns false if the connection was freed. */
@@ -111,10 +128,16 @@ static bool line_split(JsonLine *line, size_t from) {
 
         line->freed = &freed;
         for (;;) {
-                const char *end = memchr(line->input + from, '\n', line->n_input - from);
                 _cleanup_json_ JsonObject *object = NULL;
+                const char *end;
                 size_t length;
 
+                if (line->skipping) {
+                        start = from = line_skip(line, start);
+                        if (line->reason)
+                                break;
+                }
+                end = memchr(line->input + from, '\n', line->n_input - from);
                 if (!end)
                         break;
                 length = (size_t) (end - (line->input + start));
@@ -258,6 +281,11 @@ int json_line_send(JsonLine *line, JsonObject *object) {
         memcpy(text, json, length);
         text[length] = '\n';
         return json_line_send_bytes(line, text, length + 1);
+}
+
+void json_line_skip_until(JsonLine *line, char last) {
+        line->skipping = true;
+        line->skip_last = last;
 }
 
 int json_line_fd(const JsonLine *line) {

@@ -18,6 +18,9 @@ typedef struct JsonLine JsonLine;
 /* What is queued for a peer that does not read; more, and it is dropped. */
 #define JSON_LINE_QUEUE_MAX (1024u * 1024u)
 
+/* What is passed over at most, in all (json_line_skip_until()). */
+#define JSON_LINE_SKIP_MAX (4u * 1024u * 1024u)
+
 typedef struct JsonLineHandlers {
         /* An object came. The connection may be freed from here. */
         void (*object)(JsonObject *object, void *userdata);
@@ -38,6 +41,12 @@ int json_line_send(JsonLine *line, JsonObject *object);
 /* Queues bytes as they are: the guest agent's protocol starts with one that is no
  * JSON. */
 int json_line_send_bytes(JsonLine *line, const void *bytes, size_t n);
+
+/* Passes over what comes, up to and with the next byte of this value, whatever it is:
+ * answers that somebody else did not wait for, the half of a line. What was read, and
+ * not handed on yet, counts as coming. More than JSON_LINE_SKIP_MAX in the life of the
+ * connection, and the peer is dropped. May be called from "object". */
+void json_line_skip_until(JsonLine *line, char last);
 
 /* Gives the peer up: "closed" follows, with this reason, a constant. Nothing more is
  * read or sent. */

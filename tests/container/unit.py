@@ -180,8 +180,8 @@ def who_asked_for_pages_is_in_the_journal():
     expect([line['BERTH_UID'] for line in lines] == ['0', str(SOMEBODY)], lines)
 
 
-# CAP_DAC_OVERRIDE and CAP_SYS_PTRACE, by their numbers.
-CAPABILITIES = 1 << 1 | 1 << 19
+# CAP_DAC_OVERRIDE, CAP_SYS_PTRACE and CAP_SYS_NICE, by their numbers.
+CAPABILITIES = 1 << 1 | 1 << 19 | 1 << 23
 
 
 def it_has_two_capabilities_and_can_gain_none():

@@ -7,6 +7,7 @@
 
 #include "guest/backend.h"
 #include "guest/definition.h"
+#include "guest/memory.h"
 #include "guest/plug.h"
 #include "guest/tune.h"
 
@@ -204,6 +205,7 @@ void domain_announce(Domain *domain) {
 /* What is known of a run, and ends with it. */
 static void domain_forget_run(Domain *domain) {
         domain->run = NULL;
+        memory_stopped(domain);
         domain->pid = 0;
         domain->process = process_free(domain->process);
         domain->has_agent = false;

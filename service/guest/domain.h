@@ -67,6 +67,7 @@ struct Domain {
         VcpuTable *vcpus;               /* of the running guest, else of what is stored; NULL until they are known */
         bool vcpus_of_run;              /* which of the two */
         struct Plug *plug;              /* the change of its vCPUs that is under way: plug.c */
+        struct MemoryWalk *memory;      /* the look for its memory that is under way: memory.c */
         CpuSet pending_plug;            /* ids asked for, and not there yet */
         CpuSet pending_unplug;          /* ids asked for, and not gone yet; a late guest's stay here */
 

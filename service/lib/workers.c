@@ -150,6 +150,15 @@ Workers *workers_free(Workers *workers) {
         return NULL;
 }
 
+bool workers_are_stopping(Workers *workers) {
+        bool stop;
+
+        pthread_mutex_lock(&workers->lock);
+        stop = workers->stop;
+        pthread_mutex_unlock(&workers->lock);
+        return stop;
+}
+
 int workers_fd(const Workers *workers) {
         return workers->event_fd;
 }

@@ -23,6 +23,10 @@ int workers_new(Workers **ret);
 Workers *workers_free(Workers *workers);
 DEFINE_CLEANUP(Workers *, workers_free)
 
+/* Whether workers_free() waits: for a job of many short steps, which no signal ends. On
+ * any thread. */
+bool workers_are_stopping(Workers *workers);
+
 /* Becomes readable when a job has ended: whoever owns the loop calls
  * workers_dispatch() then. */
 int workers_fd(const Workers *workers);

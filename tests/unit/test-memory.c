@@ -111,7 +111,7 @@ static void a_text_is_added_up_and_garbage_is_refused(void) {
                 size_t n = 77;
                 int r;
 
-                g_test_message("row %zu: %s", i, rows[i].text);
+                g_test_message("row %zu", i);
                 r = numa_maps_parse(rows[i].text, strlen(rows[i].text), &cells, &n);
                 g_assert_cmpint(r, ==, rows[i].result);
                 if (r < 0) {

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "berth-config.h"
 #include "lib/log.h"
@@ -12,6 +13,10 @@
 enum {
         EXIT_USAGE = 2,
 };
+
+/* For 500 guests: of each the monitor, the agent, the process, its pidfd and its
+ * folder, and one for a walk; besides them some for the host and the bus. */
+#define DESCRIPTORS_WANTED (500u * 6u + 100u)
 
 static void help(void) {
         printf("berthd [OPTION…]\n\n"
@@ -77,6 +82,20 @@ static int parse_arguments(int argc, char **argv, ServiceOptions *options) {
         return 0;
 }
 
+/* The soft limit is 1,024 for the sake of select(2), which nothing here calls. */
+static void raise_descriptor_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        if (limit.rlim_cur < limit.rlim_max &&
+            setrlimit(RLIMIT_NOFILE, &(struct rlimit) { limit.rlim_max, limit.rlim_max }) >= 0)
+                limit.rlim_cur = limit.rlim_max;
+        if (limit.rlim_cur < DESCRIPTORS_WANTED)
+                log_warning("This process may have %llu descriptors, which is too few for 500 guests: %u would do (LimitNOFILE=)",
+                            (unsigned long long) limit.rlim_cur, DESCRIPTORS_WANTED);
+}
+
 int main(int argc, char **argv) {
         ServiceOptions options = {
                 .root = "/",
@@ -92,6 +111,7 @@ int main(int argc, char **argv) {
         if (r != 0)
                 return r == 1 ? EXIT_SUCCESS : r;
 
+        raise_descriptor_limit();
         r = service_new(&options, &error, &service);
         if (r < 0) {
                 log_error("%s", error.message ?: strerror(-r));

@@ -43,3 +43,6 @@ const CpuSet *tuning_cpus(const Tuning *tuning, ThreadRole role, uint32_t id);
 /* An empty set takes the pin away. -ENOMEM leaves all as it was. */
 int tuning_pin(Tuning *tuning, ThreadRole role, uint32_t id, const CpuSet *cpus);
 int tuning_schedule(Tuning *tuning, ThreadRole role, uint32_t id, SchedulerPolicy policy, int priority);
+
+/* Nothing is asked of its scheduling any more. */
+void tuning_unschedule(Tuning *tuning, ThreadRole role, uint32_t id);

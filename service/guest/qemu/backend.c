@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "guest/qemu/guest.h"
+#include "guest/qemu/iothreads.h"
 #include "guest/qemu/unit.h"
 #include "guest/qemu/watch.h"
 #include "lib/log.h"
@@ -36,6 +37,7 @@ static int qemu_set_unit(Domain *domain, uint32_t vcpu, bool enable, uint64_t ti
 const Backend qemu_backend_calls = {
         .name = "qemu",
         .set_unit = qemu_set_unit,
+        .list_iothreads = qemu_list_iothreads,
 };
 
 /* Takes the guest of a folder out of the list. NULL if there is none. */

@@ -154,6 +154,8 @@ void domain_take_vcpus(Domain *domain, VcpuTable *table) {
                 /* Those of a guest that has just appeared were there before us. */
                 if (!first && vcpu->thread != 0 && (bits & (VCPU_CHANGE_ENABLED | VCPU_CHANGE_THREAD)))
                         (void) cpuset_add(&arrived, id);
+                if (!first && !vcpu->enabled)
+                        tune_vcpu_went(domain, id);
                 domain_mark_vcpu(domain, id, bits, cause);
         }
         vcpu_table_free(before);

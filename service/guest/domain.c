@@ -215,6 +215,7 @@ static void domain_forget_run(Domain *domain) {
         cpuset_clear(&domain->pending_unplug);
         cpuset_clear(&domain->base_cpus);
         tuning_clear(&domain->live);
+        domain->tuned = tuned_free(domain->tuned);
 }
 
 Domain *domain_free(Domain *domain) {

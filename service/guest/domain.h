@@ -72,7 +72,8 @@ struct Domain {
         CpuSet pending_unplug;          /* ids asked for, and not gone yet; a late guest's stay here */
 
         Tuning live;                    /* what was asked of its threads in this run */
-        CpuSet base_cpus;               /* where its threads may run without a pin; empty if not known */
+        CpuSet base_cpus;               /* where its threads may run without a pin; empty if not known, or anywhere */
+        struct Tuned *tuned;            /* what became of what was asked: tune-threads.c */
         Definition *definition;         /* what is stored for its next starts; NULL if nothing is */
 
         Findings findings;              /* all parts; changed by domain_set_findings() only */

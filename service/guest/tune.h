@@ -42,8 +42,15 @@ void tune_vcpu_arrived(Domain *domain, uint32_t id);
  * far as it goes; the rest is a warning. For a guest that has just started. */
 void tune_all(Domain *domain);
 
-/* The host's CPUs are others: pins that the kernel narrowed are put right. */
+/* A vCPU is off: where it ran is no matter any more. */
+void tune_vcpu_went(Domain *domain, uint32_t id);
+
+/* The host's CPUs are others, or what was asked in domain->live was read back after a
+ * restart of this service: pins that the kernel narrowed are put right. */
 void tune_host_changed(Domain *domain);
+
+/* What became of what was asked of a run; of domain.c to be freed. NULL does nothing. */
+struct Tuned *tuned_free(struct Tuned *tuned);
 
 /* The threads of the guest with their roles; "done" gets them with what the monitor
  * tells of iothreads. The items belong to the caller of "done". */

@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "child.h"
 #include "guest/definition.h"
@@ -974,7 +975,10 @@ static void threads_are_listed_with_their_roles(void) {
                 [WORKER] = { THREAD_ROLE_EMULATOR, ID_NONE },
         };
         _cleanup_error_ Error error = {};
+        char name[16];
 
+        /* The child is called as we are. */
+        g_assert_no_errno(prctl(PR_GET_NAME, name));
         set_up();
         g_assert_cmpint(tune_list_threads(guest.domain, on_listed, &guest, NULL), ==, 0);
         answer_iothreads();
@@ -989,7 +993,7 @@ static void threads_are_listed_with_their_roles(void) {
                 g_test_message("thread %zu", at);
                 g_assert_cmpint(listed[i].role, ==, wanted[at].role);
                 g_assert_cmpuint(listed[i].id, ==, wanted[at].id);
-                g_assert_cmpstr(listed[i].comm, ==, "test-tune");
+                g_assert_cmpstr(listed[i].comm, ==, name);
         }
 
         g_assert_cmpint(tune_list_threads(guest.domain, on_listed, &guest, NULL), ==, 0);

@@ -258,11 +258,10 @@ static void on_object(JsonObject *object, void *userdata) {
         if (!agent->synced) {
                 if (json_get_i64(object, "return", &id) >= 0 && id == agent->sync_id) {
                         agent->synced = true;
+                        json_line_take_all(agent->line);
                         agent_go_on(agent);
                 } else if (++agent->n_strays > STRAYS_MAX)
                         json_line_drop(agent->line, "it answers again and again what nobody asked");
-                else
-                        json_line_skip_until(agent->line, SENTINEL);
         } else if (agent->questions && agent->questions->sent)
                 on_answer(agent, object);
         else
@@ -335,7 +334,7 @@ static int agent_connect(QemuAgent *agent) {
         r = json_line_new(guests_event(agent->domain->guests), fd, &line_handlers, agent, &agent->line);
         if (r < 0)
                 return r;
-        json_line_skip_until(agent->line, SENTINEL);
+        json_line_take_marked(agent->line, SENTINEL);
         r = json_line_send_bytes(agent->line, &sentinel, 1);
         if (r >= 0)
                 r = json_line_send(agent->line, sync);

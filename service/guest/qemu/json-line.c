@@ -23,8 +23,9 @@ struct JsonLine {
         char *output;
         size_t n_output, output_allocated;
 
-        bool skipping;                  /* up to the next "skip_last" */
-        char skip_last;
+        bool marked;                    /* only a line after a "mark" is one */
+        char mark;
+        bool skipping;                  /* no mark yet, since the last line */
         size_t n_skipped;               /* in all */
 
         bool broken;                    /* takes nothing more; what it sent before is still read */
@@ -106,17 +107,32 @@ static void line_write(JsonLine *line) {
         line_end_broken(line);
 }
 
-/* Passes over what is there, from "start" on. Returns where it goes on: at the end if
- * more is to be passed over. */
-static size_t line_skip(JsonLine *line, size_t start) {
-        const char *last = memchr(line->input + start, line->skip_last, line->n_input - start);
-        size_t end = last ? (size_t) (last - line->input) + 1 : line->n_input;
-
-        line->n_skipped += end - start;
-        line->skipping = !last;
+/* Passes over so many bytes. */
+static void line_skip(JsonLine *line, size_t n) {
+        line->n_skipped += n;
         if (line->n_skipped > JSON_LINE_SKIP_MAX)
                 json_line_drop(line, "it sent more than 4 MiB that nobody waits for");
-        return end;
+}
+
+/* Finds where a marked line starts, at "start" or behind it; nothing between "start" and
+ * "from" is a mark. The end of what is there if there is no mark. */
+static size_t line_find_mark(JsonLine *line, size_t start, size_t from) {
+        const char *newline, *mark;
+        size_t end = line->n_input;
+
+        if (line->skipping) {
+                mark = memchr(line->input + start, line->mark, line->n_input - start);
+                if (!mark)
+                        return end;
+                line->skipping = false;
+                from = start = (size_t) (mark + 1 - line->input);
+        }
+        /* Another one in the line: whoever wrote its first half was reset. */
+        newline = memchr(line->input + from, '\n', line->n_input - from);
+        if (newline)
+                end = (size_t) (newline - line->input);
+        mark = memrchr(line->input + from, line->mark, end - from);
+        return mark ? (size_t) (mark + 1 - line->input) : start;
 }
 
 /* Hands on the lines that are whole. "from" is where the new bytes start: what was
@@ -132,8 +148,13 @@ static bool line_split(JsonLine *line, size_t from) {
                 const char *end;
                 size_t length;
 
-                if (line->skipping) {
-                        start = from = line_skip(line, start);
+                if (line->marked) {
+                        size_t skipped = line_find_mark(line, start, from) - start;
+
+                        start += skipped;
+                        if (from < start)
+                                from = start;
+                        line_skip(line, skipped);
                         if (line->reason)
                                 break;
                 }
@@ -147,11 +168,15 @@ static bool line_split(JsonLine *line, size_t from) {
                 while (length > 0 && line->input[start + length - 1] == '\r')
                         length--;
                 if (length > 0) {
-                        if (json_parse(line->input + start, length, &object) < 0 || !json_object_is_type(object, json_type_object)) {
+                        bool is_object = json_parse(line->input + start, length, &object) >= 0 && json_object_is_type(object, json_type_object);
+
+                        line->skipping = line->marked;
+                        if (is_object)
+                                line->handlers.object(object, line->userdata);
+                        else if (line->marked)
+                                line_skip(line, length);
+                        else
                                 json_line_drop(line, "it sent what is no JSON object");
-                                break;
-                        }
-                        line->handlers.object(object, line->userdata);
                         if (freed)
                                 return false;
                         if (line->reason)
@@ -283,9 +308,13 @@ int json_line_send(JsonLine *line, JsonObject *object) {
         return json_line_send_bytes(line, text, length + 1);
 }
 
-void json_line_skip_until(JsonLine *line, char last) {
-        line->skipping = true;
-        line->skip_last = last;
+void json_line_take_marked(JsonLine *line, char mark) {
+        line->marked = line->skipping = true;
+        line->mark = mark;
+}
+
+void json_line_take_all(JsonLine *line) {
+        line->marked = line->skipping = false;
 }
 
 int json_line_fd(const JsonLine *line) {

@@ -18,7 +18,7 @@ typedef struct JsonLine JsonLine;
 /* What is queued for a peer that does not read; more, and it is dropped. */
 #define JSON_LINE_QUEUE_MAX (1024u * 1024u)
 
-/* What is passed over at most, in all (json_line_skip_until()). */
+/* What is passed over at most, in all (json_line_take_marked()). */
 #define JSON_LINE_SKIP_MAX (4u * 1024u * 1024u)
 
 typedef struct JsonLineHandlers {
@@ -42,11 +42,14 @@ int json_line_send(JsonLine *line, JsonObject *object);
  * JSON. */
 int json_line_send_bytes(JsonLine *line, const void *bytes, size_t n);
 
-/* Passes over what comes, up to and with the next byte of this value, whatever it is:
- * answers that somebody else did not wait for, the half of a line. What was read, and
- * not handed on yet, counts as coming. More than JSON_LINE_SKIP_MAX in the life of the
- * connection, and the peer is dropped. May be called from "object". */
-void json_line_skip_until(JsonLine *line, char last);
+/* From here on only a line that follows this byte is handed on, and only if it is an
+ * object; all else is passed over: answers that somebody else did not wait for, the half
+ * of a line. What was read, and not handed on yet, counts as coming. More than
+ * JSON_LINE_SKIP_MAX in the life of the connection, and the peer is dropped. */
+void json_line_take_marked(JsonLine *line, char mark);
+
+/* From here on every line is, as at the start. Both may be called from "object". */
+void json_line_take_all(JsonLine *line);
 
 /* Gives the peer up: "closed" follows, with this reason, a constant. Nothing more is
  * read or sent. */

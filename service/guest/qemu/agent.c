@@ -19,6 +19,7 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "guest/qemu/guest.h"
 #include "guest/qemu/json-line.h"
 
 #define SENTINEL '\xff'
@@ -533,4 +534,27 @@ int qemu_agent_change_vcpus(QemuAgent *agent, const AgentVcpu *vcpus, size_t n, 
         if (r < 0)
                 return r;
         return agent_ask(agent, command, true, n, &caller, error);
+}
+
+/* The agent of a domain that runs; NULL, with the error, if it does not. While the guest
+ * goes, its agent is gone already. */
+static QemuAgent *find_agent(const Domain *domain, Error *error) {
+        QemuGuest *guest = qemu_guest_of(domain);
+        QemuAgent *agent = guest ? qemu_guest_agent(guest) : NULL;
+
+        if (!agent)
+                (void) error_set(error, ERROR_NOT_RUNNING, "the guest %s does not run, so there is no agent to ask", domain->name);
+        return agent;
+}
+
+int qemu_agent_get_vcpus(Domain *domain, AgentVcpusDone done, void *userdata, Error *error) {
+        QemuAgent *agent = find_agent(domain, error);
+
+        return agent ? qemu_agent_ask_vcpus(agent, done, userdata, error) : -ENOTCONN;
+}
+
+int qemu_agent_set_vcpus(Domain *domain, const AgentVcpu *vcpus, size_t n, BackendDone done, void *userdata, Error *error) {
+        QemuAgent *agent = find_agent(domain, error);
+
+        return agent ? qemu_agent_change_vcpus(agent, vcpus, n, done, userdata, error) : -ENOTCONN;
 }

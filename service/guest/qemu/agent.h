@@ -37,3 +37,8 @@ DEFINE_CLEANUP(QemuAgent *, qemu_agent_free)
  * seen, GuestRefused with the agent's own words. */
 int qemu_agent_ask_vcpus(QemuAgent *agent, AgentVcpusDone done, void *userdata, Error *error);
 int qemu_agent_change_vcpus(QemuAgent *agent, const AgentVcpu *vcpus, size_t n, BackendDone done, void *userdata, Error *error);
+
+/* The same for the running guest of a domain whose backend is QEMU. More errors,
+ * returned: NotRunning. */
+int qemu_agent_get_vcpus(Domain *domain, AgentVcpusDone done, void *userdata, Error *error);
+int qemu_agent_set_vcpus(Domain *domain, const AgentVcpu *vcpus, size_t n, BackendDone done, void *userdata, Error *error);

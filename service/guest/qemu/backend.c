@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "guest/qemu/agent.h"
 #include "guest/qemu/guest.h"
 #include "guest/qemu/iothreads.h"
 #include "guest/qemu/unit.h"
@@ -38,6 +39,8 @@ const Backend qemu_backend_calls = {
         .name = "qemu",
         .set_unit = qemu_set_unit,
         .list_iothreads = qemu_list_iothreads,
+        .agent_get_vcpus = qemu_agent_get_vcpus,
+        .agent_set_vcpus = qemu_agent_set_vcpus,
 };
 
 /* Takes the guest of a folder out of the list. NULL if there is none. */

@@ -3,10 +3,12 @@
 #include "guest/qemu/guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "guest/definitions.h"
+#include "guest/qemu/agent.h"
 #include "guest/qemu/backend.h"
 #include "guest/qemu/cpus.h"
 #include "guest/qemu/unit.h"
@@ -24,9 +26,6 @@
 /* The same question is not asked again sooner: a monitor that has an event ready for each
  * answer must not keep everybody busy. */
 #define PACE_USEC UINT64_C(50000)
-
-/* Of the guest's agent, beside the monitor's. */
-#define AGENT_SOCKET "qga.sock"
 
 /* The two answers about CPUs may be of different moments; asked again this often, they
  * are of one. */
@@ -67,6 +66,8 @@ struct QemuGuest {
         Process *process;               /* until its threads are known to be those that the monitor names: then the domain's */
         Qmp *qmp;
         QemuUnits *units;
+        QemuAgent *agent;
+        int agent_fd;                   /* -1 unless one was handed over */
         sd_event_source *silence_timer;
         sd_event_source *pace_timer;
         sd_event_source *end_source;
@@ -440,6 +441,28 @@ pid_t qemu_peer_pid(int fd) {
         return credentials.pid;
 }
 
+/* A way to the agent, for some questions. One that was handed over stays open, and is
+ * used through duplicates. */
+static int open_agent(void *userdata) {
+        const QemuGuest *guest = userdata;
+        int fd;
+
+        if (guest->agent_fd < 0)
+                return guest->folder ? qemu_folder_open_socket(guest->folder, QEMU_AGENT_SOCKET) : -ENOENT;
+        fd = fcntl(guest->agent_fd, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? -errno : fd;
+}
+
+void qemu_guest_take_agent(QemuGuest *guest, int fd) {
+        if (guest->agent_fd >= 0)
+                (void) close(guest->agent_fd);
+        guest->agent_fd = fd;
+        if (guest->domain->has_agent)
+                return;
+        guest->domain->has_agent = true;
+        guest_changed(guest, DOMAIN_CHANGE_FEATURES);
+}
+
 /* Of a domain that was off, what is stored is shown until the run is known. */
 static int guest_find_domain(QemuGuest *guest, Guests *guests, const char *name) {
         int r;
@@ -471,6 +494,7 @@ int qemu_guest_new(Guests *guests, const char *name, int taken, pid_t pid, Proce
         guest->event = sd_event_ref(guests_event(guests));
         guest->process = process;
         guest->folder = folder;
+        guest->agent_fd = -1;
         guest->ended = ended;
         guest->userdata = userdata;
         for (Query query = 0; query < _QUERY_MAX; query++)
@@ -480,8 +504,10 @@ int qemu_guest_new(Guests *guests, const char *name, int taken, pid_t pid, Proce
         if (r < 0)
                 return r;
         guest->domain->pid = pid;
-        guest->domain->has_agent = folder && qemu_folder_has_socket(folder, AGENT_SOCKET);
+        guest->domain->has_agent = folder && qemu_folder_has_socket(folder, QEMU_AGENT_SOCKET);
         r = qemu_units_new(guest, &guest->units);
+        if (r >= 0)
+                r = qemu_agent_new(guest->domain, open_agent, guest, &guest->agent);
         if (r >= 0)
                 r = sd_event_add_time_relative(guest->event, &guest->silence_timer, CLOCK_MONOTONIC, SILENCE_USEC, 0, on_silence, guest);
         if (r >= 0)
@@ -509,10 +535,13 @@ QemuGuest *qemu_guest_free(QemuGuest *guest) {
         (void) sd_event_source_disable_unref(guest->pace_timer);
         (void) sd_event_source_disable_unref(guest->end_source);
         guest->units = qemu_units_free(guest->units);
+        guest->agent = qemu_agent_free(guest->agent);
         guest->qmp = qmp_free(guest->qmp);
         if (guest->domain)
                 domain_stopped(guest->domain);
         process_free(guest->process);
+        if (guest->agent_fd >= 0)
+                (void) close(guest->agent_fd);
         if (guest->hotpluggable)
                 (void) json_object_put(guest->hotpluggable);
         free(guest->vcpus_problem);
@@ -540,4 +569,8 @@ Qmp *qemu_guest_qmp(const QemuGuest *guest) {
 
 QemuUnits *qemu_guest_units(const QemuGuest *guest) {
         return guest->units;
+}
+
+QemuAgent *qemu_guest_agent(const QemuGuest *guest) {
+        return guest->agent;
 }

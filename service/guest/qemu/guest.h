@@ -11,6 +11,7 @@
 #include "guest/qemu/watch.h"
 #include "lib/json.h"
 
+typedef struct QemuAgent QemuAgent;
 typedef struct QemuGuest QemuGuest;
 typedef struct QemuUnits QemuUnits;
 
@@ -43,6 +44,12 @@ QemuFolder *qemu_guest_folder(const QemuGuest *guest);
 Qmp *qemu_guest_qmp(const QemuGuest *guest);
 
 QemuUnits *qemu_guest_units(const QemuGuest *guest);
+
+/* A socket that is connected to its agent was handed over: it is used instead of one in
+ * the folder, and kept open until the guest is gone. */
+void qemu_guest_take_agent(QemuGuest *guest, int fd);
+
+QemuAgent *qemu_guest_agent(const QemuGuest *guest);
 
 /* Asks for the vCPUs anew, now; domain_take_vcpus() comes with the answer. For who has
  * just changed them, or waits for it at intervals of its own; events are no such reason. */

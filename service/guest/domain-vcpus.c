@@ -10,6 +10,7 @@
 #include "guest/backend.h"
 #include "guest/definitions.h"
 #include "guest/domain.h"
+#include "guest/plug.h"
 #include "guest/tune.h"
 
 typedef struct VcpuMark {
@@ -96,21 +97,22 @@ bool domain_take_vcpu_mark(Domain *domain, uint32_t *ret_id, unsigned *ret_chang
         return true;
 }
 
-static void pending_remove(CpuSet *pending, uint32_t id) {
+bool domain_pending_remove(CpuSet *pending, uint32_t id) {
         _cleanup_cpuset_ CpuSet one = {}, rest = {};
 
-        if (cpuset_add(&one, id) < 0 || cpuset_and_not(pending, &one, &rest) < 0)
-                return;
+        if (!cpuset_contains(pending, id) || cpuset_add(&one, id) < 0 || cpuset_and_not(pending, &one, &rest) < 0)
+                return false;
         cpuset_clear(pending);
         *pending = TAKE(rest);
+        return true;
 }
 
 /* Why a vCPU came or went. One that a guest gives back after nobody waits any more
  * went by the guest's own will. */
 static VcpuCause find_cause(const Domain *domain, uint32_t id, bool enabled) {
-        if (enabled)
-                return cpuset_contains(&domain->pending_plug, id) ? VCPU_CAUSE_REQUEST : VCPU_CAUSE_BACKEND;
-        return domain->plug && cpuset_contains(&domain->pending_unplug, id) ? VCPU_CAUSE_REQUEST : VCPU_CAUSE_GUEST;
+        if (plug_waits_for(domain, id))
+                return VCPU_CAUSE_REQUEST;
+        return enabled ? VCPU_CAUSE_BACKEND : VCPU_CAUSE_GUEST;
 }
 
 void domain_take_vcpus(Domain *domain, VcpuTable *table) {
@@ -129,7 +131,7 @@ void domain_take_vcpus(Domain *domain, VcpuTable *table) {
 
         /* What changes of others with one that comes or goes (the order of all) has its
          * cause. */
-        for (uint32_t id = 0; id < maximum; id++)
+        for (uint32_t id = 0; id < maximum && !first; id++)
                 if (vcpu_diff(before, table, id) & VCPU_CHANGE_ENABLED) {
                         others = find_cause(domain, id, table->vcpus[id].enabled);
                         break;
@@ -141,21 +143,20 @@ void domain_take_vcpus(Domain *domain, VcpuTable *table) {
 
                 if (bits == 0)
                         continue;
-                if (bits & VCPU_CHANGE_ENABLED) {
-                        CpuSet *pending = vcpu->enabled ? &domain->pending_plug : &domain->pending_unplug;
-
-                        cause = find_cause(domain, id, vcpu->enabled);
-                        if (cpuset_contains(pending, id)) {
-                                pending_remove(pending, id);
+                if (bits & (VCPU_CHANGE_PRESENCE | VCPU_CHANGE_ENABLED)) {
+                        if (!first)
+                                cause = find_cause(domain, id, vcpu->enabled);
+                        if (domain_pending_remove(vcpu->enabled ? &domain->pending_plug : &domain->pending_unplug, id))
                                 bits |= VCPU_CHANGE_PENDING;
-                        }
-                        bits |= VCPU_CHANGE_PIN | VCPU_CHANGE_SCHEDULER;
                 }
-                /* Those of a guest that has just appeared were there before us. */
-                if (!first && vcpu->thread != 0 && (bits & (VCPU_CHANGE_ENABLED | VCPU_CHANGE_THREAD)))
-                        (void) cpuset_add(&arrived, id);
                 if (!first && !vcpu->enabled)
                         tune_vcpu_went(domain, id);
+                if (bits & (VCPU_CHANGE_PRESENCE | VCPU_CHANGE_ENABLED | VCPU_CHANGE_THREAD)) {
+                        bits |= VCPU_CHANGE_PIN | VCPU_CHANGE_SCHEDULER;
+                        /* Those of a guest that has just appeared were there before us. */
+                        if (!first && vcpu->thread != 0)
+                                (void) cpuset_add(&arrived, id);
+                }
                 domain_mark_vcpu(domain, id, bits, cause);
         }
         vcpu_table_free(before);

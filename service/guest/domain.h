@@ -189,5 +189,8 @@ bool domain_take_vcpu_mark(Domain *domain, uint32_t *ret_id, unsigned *ret_chang
  * get their pin and scheduler. */
 void domain_take_vcpus(Domain *domain, VcpuTable *table);
 
+/* Takes a vCPU out of domain->pending_plug or pending_unplug; whether it was in. */
+bool domain_pending_remove(CpuSet *pending, uint32_t id);
+
 /* NULL does nothing. */
 struct VcpuMarks *vcpu_marks_free(struct VcpuMarks *marks);

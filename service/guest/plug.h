@@ -10,7 +10,8 @@
 typedef struct Plug Plug;
 
 /* Refuses while another change of this guest is under way, or a unit of the choice
- * is still pending from an earlier one: Busy. */
+ * is still pending from an earlier one; or any, where a count was asked for, since nobody
+ * knows how many there will be: Busy. */
 int plug_check(const Domain *domain, const VcpuChoice *choice, Error *error);
 
 /* Starts what was chosen from domain->vcpus. "done" is called once and later, when
@@ -20,6 +21,9 @@ int plug_check(const Domain *domain, const VcpuChoice *choice, Error *error);
  * Errors of "done": GuestRefused, TimedOut, BackendFailed, NotRunning. */
 int plug_start(Domain *domain, const VcpuChoice *choice, uint64_t timeout_usec,
                BackendDone done, void *userdata, Error *error);
+
+/* Whether somebody waits for this vCPU to come or go, right now. */
+bool plug_waits_for(const Domain *domain, uint32_t id);
 
 /* The guest is gone: what is under way ends with NotRunning. */
 void plug_stopped(Domain *domain);

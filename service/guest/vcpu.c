@@ -268,7 +268,7 @@ static const char *where(uint32_t cell, char buffer[static WHERE_MAX]) {
 /* Takes units until "count" vCPUs are enabled instead of "current". "cell" is ID_NONE for all
  * cells. */
 static int choose(const VcpuTable *table, uint32_t cell, uint32_t count, uint32_t current, Error *error, VcpuChoice *ret) {
-        _cleanup_vcpu_choice_ VcpuChoice choice = { .enable = count > current };
+        _cleanup_vcpu_choice_ VcpuChoice choice = { .enable = count > current, .by_count = true, .cell = cell };
         char buffer[WHERE_MAX];
         uint32_t left = choice.enable ? count - current : current - count;
         const PlugUnit *stuck = NULL;

@@ -116,6 +116,8 @@ unsigned vcpu_table_diff(const VcpuTable *before, const VcpuTable *after);
  * The indexes are those of the table that it was chosen from. */
 typedef struct VcpuChoice {
         bool enable;
+        bool by_count;          /* a count was asked for, not these */
+        uint32_t cell;          /* of the count; ID_NONE: of all */
         uint32_t *units;
         size_t n_units;
 } VcpuChoice;

@@ -31,6 +31,7 @@ static void iothreads_are_numbered_by_their_names(void) {
                   "iothread01=1:10 iothread=2:20 iothread1x=3:30 Iothread7=4:40 iothread-1=5:50 " },
                 { "[" RUNS("iothread4294967294", "10") "," RUNS("iothread4294967295", "20") "," RUNS("iothread99999999999999999999999", "30") "]",
                   "iothread4294967294=4294967294:10 iothread4294967295=1:20 iothread99999999999999999999999=2:30 " },
+                { "[" RUNS("iothread007", "10") "," RUNS("iothread7", "20") "]", "iothread007=1:10 iothread7=7:20 " },
                 { "[" RUNS("", "2147483647") "]", "=1:2147483647 " },
         };
 

@@ -181,7 +181,7 @@ static void set_host(const char *online, const char *present, bool live) {
         g_assert_cmpint(guests_set_host_cpus(guest.guests, &online_set, &present_set, live), ==, 0);
 }
 
-/* The hypervisor tells its vCPUs anew; 0 is one that is off. */
+/* The hypervisor tells its vCPUs anew; 0 is one that is off, -1 one without a thread. */
 static void take_vcpus(pid_t first, pid_t second, pid_t third) {
         const pid_t threads[] = { first, second, third };
         VcpuTable *table = NULL;
@@ -195,7 +195,7 @@ static void take_vcpus(pid_t first, pid_t second, pid_t third) {
         }
         for (uint32_t id = 0; id < 3; id++)
                 if (threads[id] != 0)
-                        vcpu_table_enable(table, id, (uint32_t) threads[id]);
+                        vcpu_table_enable(table, id, threads[id] > 0 ? (uint32_t) threads[id] : 0);
         g_assert_cmpint(vcpu_table_finish(table), ==, 0);
         domain_take_vcpus(guest.domain, table);
 }
@@ -457,6 +457,9 @@ static void arrival_of_others_threads_is_a_warning(void) {
         take_vcpus(guest.child->tids[VCPU_0], guest.child->tids[VCPU_1], getpid());
         assert_warnings("vCPU 2", "of process");
         vcpu_2_goes();
+        assert_warnings("", NULL);
+        take_vcpus(guest.child->tids[VCPU_0], guest.child->tids[VCPU_1], -1);
+        tune_host_changed(guest.domain);
         assert_warnings("", NULL);
         tear_down();
 }

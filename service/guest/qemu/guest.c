@@ -12,7 +12,6 @@
 #include "guest/qemu/backend.h"
 #include "guest/qemu/cpus.h"
 #include "guest/qemu/unit.h"
-#include "guest/threads.h"
 #include "lib/log.h"
 
 /* A monitor answers a query in some milliseconds; one that is busy for seconds is
@@ -244,7 +243,6 @@ static bool guest_identify(QemuGuest *guest, VcpuTable *table) {
                 set_problem(&guest->process_problem, NULL);
                 if (guest->process && some) {
                         domain->process = TAKE_PTR(guest->process);
-                        (void) thread_get_affinity(domain->process, domain->process->pid, &domain->base_cpus, NULL);
                         domain_changed(domain, DOMAIN_CHANGE_FEATURES);
                 }
                 return true;

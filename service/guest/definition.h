@@ -13,11 +13,11 @@ typedef struct DefinedCell {
 } DefinedCell;
 
 struct Definition {
-        char *name;
+        char *name;                     /* NULL: the document has none */
         char uuid[37];                  /* "": a guest without one */
         uint32_t maximum;               /* vCPUs that the guest can have; 0 if not said */
-        bool chosen;                    /* somebody said which are to be enabled */
-        CpuSet enabled;
+        bool chosen;                    /* somebody said which are to be enabled; else all are */
+        CpuSet enabled;                 /* empty if nobody said */
         CpuSet fixed;                   /* hotpluggable='no' */
         DefinedCell *cells;             /* by id */
         size_t n_cells;
@@ -48,8 +48,12 @@ int definition_parse(const char *xml, size_t length, Error *error, Definition **
 int definition_to_xml(const Definition *definition, char **ret);
 
 /* The vCPUs that a guest would start with, as a table to be chosen from: each a unit of
- * its own, those that are fixed not removable. NULL if it does not say how many. */
+ * its own, those that are fixed not removable. Returns -ENODATA if it does not say how
+ * many. */
 int definition_to_table(const Definition *definition, VcpuTable **ret);
+
+/* What of one run was kept is forgotten. */
+void definition_clear_run(Definition *definition);
 
 /* <domain> of the running guest, and <vcpus> of it alone; of what is stored with
  * "config". */

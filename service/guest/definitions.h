@@ -12,18 +12,27 @@
 #include "guest/backend.h"
 #include "guest/definition.h"
 
-/* Reads what is stored, makes a domain of each and announces it, and makes itself
- * known with guests_set_definitions(). The folders are made if they are not there.
+/* Reads what is stored, makes a domain of each, which "backend" will run, and announces
+ * it, and makes itself known with guests_set_definitions(). The folders are made if they are not there.
  * Without a state folder that can be written to, all that is refused is changes of
  * "config". */
-int definitions_new(Guests *guests, const char *runtime_dir, const char *state_dir, Definitions **ret);
+int definitions_new(Guests *guests, const Backend *backend, const char *runtime_dir, const char *state_dir, Definitions **ret);
+
+/* After workers_free() and before guests_free(). Changes that had not had their turn end
+ * here, with the error that nothing was stored. */
 Definitions *definitions_free(Definitions *definitions);
 DEFINE_CLEANUP(Definitions *, definitions_free)
 
 /* Makes a new definition out of the one that is stored (or of an empty one with the
  * guest's name, UUID and number of vCPUs) by calling "edit", stores it, and tells
  * "done", later. Changes of one guest are made one after the other; "edit" is called
- * when the turn comes, and its error is the change's. "edit" gets "userdata" too. */
+ * when the turn comes (which may be within this call), and its error is the change's.
+ * "edit" gets "userdata" too. The domain is there until "done" is called, also if the guest
+ * goes meanwhile.
+ * Errors: Busy (more than DEFINITIONS_CHANGES_MAX wait for one guest, or the guest has not
+ * told who it is), AlreadyExists (another UUID's definition has this name), InvalidArgs,
+ * NotSupported (nothing can be stored here), ResourceExhausted (no room), BackendFailed. */
+#define DEFINITIONS_CHANGES_MAX 16u
 typedef int (*DefinitionEdit)(Definition *definition, void *userdata, Error *error);
 int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, void *userdata, Error *error);
 
@@ -34,6 +43,10 @@ int definitions_define(Guests *guests, Definition *definition, BackendDone done,
 
 /* Forgets what is stored. A domain that does not run is freed before "done" is called. */
 int definitions_undefine(Domain *domain, BackendDone done, void *userdata, Error *error);
+
+/* Whether a change of what is stored for it is under way: it stays then until that is
+ * over. For domain.c. */
+bool definitions_are_changing(const Domain *domain);
 
 /* The domain of that name that is off, for a guest that starts now: it gets the same
  * object. NULL if there is none. */
@@ -47,5 +60,5 @@ Domain *definitions_find_off(Guests *guests, const char *name);
 void definitions_meet(Domain *domain);
 
 /* What was asked of the threads of this run has changed: kept for a restart of this
- * service. Written at once (the runtime folder is memory), without waiting for a disk. */
+ * service, until the guest's process ends. Written at once (the runtime folder is memory), without waiting for a disk. */
 void definitions_keep_run(Domain *domain);

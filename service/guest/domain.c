@@ -8,6 +8,7 @@
 #include "guest/backend.h"
 #include "guest/definition.h"
 #include "guest/memory.h"
+#include "guest/definitions.h"
 #include "guest/plug.h"
 #include "guest/tune.h"
 
@@ -216,6 +217,7 @@ static void domain_forget_run(Domain *domain) {
         cpuset_clear(&domain->base_cpus);
         tuning_clear(&domain->live);
         domain->tuned = tuned_free(domain->tuned);
+        domain->meeting = DOMAIN_MEETING_BEFORE;
 }
 
 Domain *domain_free(Domain *domain) {
@@ -244,7 +246,7 @@ Domain *domain_free(Domain *domain) {
 void domain_stopped(Domain *domain) {
         static const DomainFindings of_a_run[] = { DOMAIN_FINDINGS_BACKEND, DOMAIN_FINDINGS_TUNING, DOMAIN_FINDINGS_AGENT };
 
-        if (!domain->definition) {
+        if (!domain->definition && !definitions_are_changing(domain)) {
                 domain_free(domain);
                 return;
         }
@@ -258,7 +260,8 @@ void domain_stopped(Domain *domain) {
 
                 domain_set_findings(domain, of_a_run[i], &none);
         }
-        (void) definition_to_table(domain->definition, &domain->vcpus);
+        if (domain->definition)
+                (void) definition_to_table(domain->definition, &domain->vcpus);
         domain_changed(domain, DOMAIN_CHANGE_STATE | DOMAIN_CHANGE_PID | DOMAIN_CHANGE_VCPUS | DOMAIN_CHANGE_FEATURES);
 }
 

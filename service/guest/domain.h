@@ -51,6 +51,15 @@ typedef enum DomainFindings {
         _DOMAIN_FINDINGS_MAX,
 } DomainFindings;
 
+/* How far a run has come with what is stored for it: definitions-run.c. */
+typedef enum DomainMeeting {
+        DOMAIN_MEETING_BEFORE,          /* who it is is not known */
+        DOMAIN_MEETING_NEW,             /* a run that has had nothing yet */
+        DOMAIN_MEETING_KEPT,            /* one that had it all before this service started */
+        DOMAIN_MEETING_TUNED,           /* its vCPUs are left */
+        DOMAIN_MEETING_OVER,
+} DomainMeeting;
+
 struct Domain {
         Guests *guests;
         Domain *next;
@@ -75,6 +84,7 @@ struct Domain {
         CpuSet base_cpus;               /* where its threads may run without a pin; empty if not known, or anywhere */
         struct Tuned *tuned;            /* what became of what was asked: tune-threads.c */
         Definition *definition;         /* what is stored for its next starts; NULL if nothing is */
+        DomainMeeting meeting;
 
         Findings findings;              /* all parts; changed by domain_set_findings() only */
         Findings findings_parts[_DOMAIN_FINDINGS_MAX];
@@ -139,7 +149,7 @@ bool domain_is_announced(const Domain *domain);
 Domain *domain_free(Domain *domain);
 
 /* The guest's run is over: what is known of it is forgotten. The domain stays, off, if
- * something is stored for it, and is freed else. What was pending ends with NotRunning
+ * something is stored for it or about to be, and is freed else. What was pending ends with NotRunning
  * before that (the backend's and plug.c's own). */
 void domain_stopped(Domain *domain);
 

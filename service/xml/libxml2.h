@@ -3,8 +3,11 @@
 
 /* libxml2, opened with the first document: with it come ICU and the C++ library, two
  * megabytes and a millisecond of every start, and most services never write one. Its
- * functions are called as members of "libxml2", under their own names. */
+ * functions are called as members of "libxml2", under their own names; of the variable
+ * xmlFree it is the address. */
 
+#include <libxml/parser.h>
+#include <libxml/tree.h>
 #include <libxml/xmlwriter.h>
 
 #define LIBXML2_FUNCTIONS(X)                    \
@@ -13,8 +16,17 @@
         X(xmlBufferFree)                        \
         X(xmlBufferLength)                      \
         X(xmlBufferSetAllocationScheme)         \
+        X(xmlCtxtReadMemory)                    \
+        X(xmlDocGetRootElement)                 \
+        X(xmlFree)                              \
+        X(xmlFreeDoc)                           \
+        X(xmlFreeParserCtxt)                    \
         X(xmlFreeTextWriter)                    \
+        X(xmlGetLineNo)                         \
+        X(xmlGetNoNsProp)                       \
+        X(xmlNewParserCtxt)                     \
         X(xmlNewTextWriterMemory)               \
+        X(xmlNodeGetContent)                    \
         X(xmlTextWriterEndDocument)             \
         X(xmlTextWriterEndElement)              \
         X(xmlTextWriterFlush)                   \

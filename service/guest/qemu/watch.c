@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "guest/name.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
@@ -55,18 +56,6 @@ static uint64_t now_usec(const QemuWatch *watch) {
         uint64_t now;
 
         return sd_event_now(watch->event, CLOCK_MONOTONIC, &now) < 0 ? 0 : now;
-}
-
-bool guest_name_is_valid(const char *name) {
-        _cleanup_free_ char *printable = NULL;
-
-        if (*name == '.' || !*name || strlen(name) > GUEST_NAME_MAX || strchr(name, '/'))
-                return false;
-        printable = strdup(name);
-        if (!printable)
-                return false;
-        text_make_printable(printable);
-        return strcmp(printable, name) == 0;
 }
 
 /* A path that means a descriptor, so that neither a long path nor a folder that

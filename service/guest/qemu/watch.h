@@ -13,9 +13,6 @@
 typedef struct QemuWatch QemuWatch;
 typedef struct QemuFolder QemuFolder;
 
-/* The longest name of a guest, and of its folder. */
-#define GUEST_NAME_MAX 255u
-
 typedef struct QemuWatchHandlers {
         /* A monitor took our connection. "fd" is handed over. Its end is told with
          * qemu_folder_lost(). */
@@ -42,7 +39,3 @@ int qemu_folder_open_socket(QemuFolder *folder, const char *name);
 
 /* Whether there is one; whoever connects to it may find that nobody listens. */
 bool qemu_folder_has_socket(QemuFolder *folder, const char *name);
-
-/* Whether a guest may have this name: 1 to GUEST_NAME_MAX printable characters of
- * UTF-8, no "/", no "." at its start. */
-bool guest_name_is_valid(const char *name);

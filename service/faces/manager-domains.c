@@ -12,7 +12,7 @@
 #include "domain.h"
 #include "guest/definition.h"
 #include "guest/definitions.h"
-#include "guest/qemu/watch.h"
+#include "guest/name.h"
 #include "manager.gen.h"
 
 /* The guest whose object it is; NULL if it is no guest's. */

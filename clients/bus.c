@@ -10,11 +10,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent.h"
 #include "bus.h"
 #include "message-json.h"
+#include "waiting.h"
 
 enum {
         TIMEOUT_SECONDS = 25,
@@ -27,15 +27,8 @@ uint64_t bus_timeout_usec(const Ctl *ctl, bool interactive) {
         return (interactive ? TIMEOUT_INTERACTIVE_SECONDS : TIMEOUT_SECONDS) * UINT64_C(1000000);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return ts.tv_sec * UINT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
 static int bus_wait_greeting(sd_bus *bus, uint64_t timeout_usec) {
-        uint64_t end = now_usec() + timeout_usec;
+        uint64_t end = monotonic_usec() + timeout_usec;
 
         for (;;) {
                 int r = sd_bus_process(bus, NULL);
@@ -46,7 +39,7 @@ static int bus_wait_greeting(sd_bus *bus, uint64_t timeout_usec) {
                 r = sd_bus_is_ready(bus);
                 if (r != 0)
                         return r < 0 ? r : 0;
-                uint64_t now = now_usec();
+                uint64_t now = monotonic_usec();
                 if (now >= end)
                         return -ETIMEDOUT;
                 r = sd_bus_wait(bus, end - now);
@@ -195,34 +188,44 @@ ExitCode bus_fail(const Ctl *ctl, const Call *call, const sd_bus_error *error, i
 
 /* Calls */
 
-static ExitCode call_send(Ctl *ctl, const Call *call, json_object **ret, sd_bus_error *error,
-                          const char *types, va_list ap) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+/* What is said to someone who leaves while a guest has not done its part. */
+static void tell_interrupted(const Ctl *ctl, const Call *call, bool asked) {
+        (void) ctl_fail(ctl, CTL_FAILED, "Interrupted. %s%s%s",
+                        asked ? "If it was allowed already, the change goes on." : "The change goes on.",
+                        call->look ? "\n" : "", call->look ?: "");
+}
+
+/* Sends @m and takes the answer, as bus_try_call() does. */
+static ExitCode message_send(Ctl *ctl, const Call *call, sd_bus_message *m, json_object **ret, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(agent_stop) Agent agent = AGENT_NONE;
-        bool interactive = call->changes && !ctl_option(ctl, OPTION_NO_ASK_PASSWORD);
-        ExitCode e;
+        bool interactive = call->changes && !ctl_option(ctl, OPTION_NO_ASK_PASSWORD), asked = false;
+        uint64_t timeout_usec = bus_timeout_usec(ctl, interactive);
         int r;
 
-        e = bus_open(ctl);
-        if (e != CTL_DONE)
-                return e;
-        r = sd_bus_message_new_method_call(ctl->bus, &m, BERTH_NAME, call->path, call->interface, call->member);
-        if (r >= 0 && interactive)
-                r = sd_bus_message_set_allow_interactive_authorization(m, true);
-        if (r >= 0 && types && *types)
-                r = sd_bus_message_appendv(m, types, ap);
-        if (r < 0)
-                return ctl_fail(ctl, CTL_FAILED, "Cannot ask for %s: %s.", call->member, strerror(-r));
-
         /* Without an agent the service still answers; it may just say no. */
-        if (interactive && agent_is_wanted(ctl))
+        if (interactive && agent_is_wanted(ctl)) {
                 (void) agent_start(&agent);
-        r = sd_bus_call(ctl->bus, m, bus_timeout_usec(ctl, interactive), error, &reply);
+                asked = true;
+        }
+        if (call->waits) {
+                int signal_number = 0;
+
+                /* A password is asked for on the line where it would be told. */
+                r = waiting_call(ctl->bus, m, timeout_usec, asked ? NULL : call->waits, &signal_number, error, &reply);
+                if (signal_number > 0) {
+                        agent_stop(&agent);
+                        tell_interrupted(ctl, call, asked);
+                        waiting_end_by(signal_number);
+                        return CTL_FAILED;
+                }
+        } else
+                r = sd_bus_call(ctl->bus, m, timeout_usec, error, &reply);
         if (r < 0) {
                 /* Our own side's errors are no answer of the service's. */
                 if (r == -ETIMEDOUT || r == -ECONNRESET || r == -ENOTCONN || !sd_bus_error_is_set(error)) {
                         if (!sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY)) {
-                                e = bus_fail(ctl, call, NULL, r);
+                                ExitCode e = bus_fail(ctl, call, NULL, r);
                                 sd_bus_error_free(error);
                                 return e;
                         }
@@ -238,6 +241,53 @@ static ExitCode call_send(Ctl *ctl, const Call *call, json_object **ret, sd_bus_
         if (r < 0)
                 return ctl_fail(ctl, CTL_FAILED, "Cannot read the answer to %s: %s.", call->member, strerror(-r));
         return CTL_DONE;
+}
+
+ExitCode bus_call_new(Ctl *ctl, const Call *call, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        ExitCode e;
+        int r;
+
+        e = bus_open(ctl);
+        if (e != CTL_DONE)
+                return e;
+        r = sd_bus_message_new_method_call(ctl->bus, &m, BERTH_NAME, call->path, call->interface, call->member);
+        if (r >= 0 && call->changes && !ctl_option(ctl, OPTION_NO_ASK_PASSWORD))
+                r = sd_bus_message_set_allow_interactive_authorization(m, true);
+        if (r < 0)
+                return bus_fail_to_ask(ctl, call, r);
+        *ret = TAKE(m);
+        return CTL_DONE;
+}
+
+ExitCode bus_fail_to_ask(const Ctl *ctl, const Call *call, int r) {
+        return ctl_fail(ctl, CTL_FAILED, "Cannot ask for %s: %s.", call->member, strerror(-r));
+}
+
+ExitCode bus_call_send(Ctl *ctl, const Call *call, sd_bus_message *m, json_object **ret) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        ExitCode e;
+
+        e = message_send(ctl, call, m, ret, &error);
+        if (e == CTL_DONE && sd_bus_error_is_set(&error))
+                return bus_fail(ctl, call, &error, 0);
+        return e;
+}
+
+static ExitCode call_send(Ctl *ctl, const Call *call, json_object **ret, sd_bus_error *error,
+                          const char *types, va_list ap) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        ExitCode e;
+        int r = 0;
+
+        e = bus_call_new(ctl, call, &m);
+        if (e != CTL_DONE)
+                return e;
+        if (types && *types)
+                r = sd_bus_message_appendv(m, types, ap);
+        if (r < 0)
+                return bus_fail_to_ask(ctl, call, r);
+        return message_send(ctl, call, m, ret, error);
 }
 
 ExitCode bus_try_call(Ctl *ctl, const Call *call, json_object **ret, sd_bus_error *ret_error,

@@ -22,6 +22,8 @@ typedef struct Call {
         const char *path, *interface, *member;
         const char *reply; /* its signature */
         bool changes;      /* something: polkit may ask for a password first */
+        const char *waits; /* for a guest, and may be interrupted: "waiting for ..."; else NULL */
+        const char *look;  /* how to see what becomes of it then: a sentence */
 } Call;
 
 /* Connects to the bus that the options name. Does nothing if it is open. */
@@ -37,6 +39,14 @@ ExitCode bus_call(Ctl *ctl, const Call *call, json_object **ret, const char *typ
  * the service's. */
 ExitCode bus_try_call(Ctl *ctl, const Call *call, json_object **ret, sd_bus_error *ret_error,
                       const char *types, ...);
+
+/* The same in two steps, for arguments that are not known when this is written:
+ * a message to append them to, and the sending of it. */
+ExitCode bus_call_new(Ctl *ctl, const Call *call, sd_bus_message **ret);
+ExitCode bus_call_send(Ctl *ctl, const Call *call, sd_bus_message *m, json_object **ret);
+
+/* Tells that arguments could not be appended. */
+ExitCode bus_fail_to_ask(const Ctl *ctl, const Call *call, int r);
 
 /* Tells what @error, or if it is not set the negative errno @r, means for
  * someone who waited for an answer. */

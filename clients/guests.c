@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ static const Field vcpus_fields[] = {
 /* A priority may be below zero, so that it is none of these. */
 static const Field vcpu_fields[] = {
         { "id", json_type_int, true },          { "state", json_type_string, true },
+        { "pending", json_type_string },        { "cpus", json_type_string },
+        { "guest_online", json_type_boolean },
         { "hotpluggable", json_type_boolean },  { "reason", json_type_string },
         { "unit", json_type_string },           { "cell", json_type_int },
         { "order", json_type_int },             { "thread", json_type_int },
@@ -56,30 +59,42 @@ static ExitCode guest_from_interfaces(const Ctl *ctl, json_object *interfaces, j
         return CTL_DONE;
 }
 
-/* Numbers in names go by their value: vm2 comes before vm10. */
-static int guest_compare(const void *a, const void *b) {
-        json_object *x = *(json_object *const *) a, *y = *(json_object *const *) b;
+/* Of two pairs of guest and path. Numbers in names go by their value: vm2 comes before vm10. */
+static int pair_compare(const void *a, const void *b) {
+        json_object *x = json_object_array_get_idx(*(json_object *const *) a, 0);
+        json_object *y = json_object_array_get_idx(*(json_object *const *) b, 0);
         int d = strverscmp(field_string(x, "Name"), field_string(y, "Name"));
 
         return d != 0 ? d : strcmp(field_string(x, "Uuid"), field_string(y, "Uuid"));
 }
 
-ExitCode guests_take(const Ctl *ctl, json_object *objects, json_object **ret) {
-        _cleanup_json_ json_object *guests = json_object_new_array();
+ExitCode guests_take(const Ctl *ctl, json_object *objects, json_object **ret, json_object **ret_paths) {
+        _cleanup_json_ json_object *pairs = json_object_new_array();
 
         json_object_object_foreach(objects, path, interfaces) {
-                json_object *guest;
+                json_object *guest, *pair;
                 ExitCode e;
-                (void) path;
 
                 e = guest_from_interfaces(ctl, interfaces, &guest);
                 if (e != CTL_DONE)
                         return e;
-                if (guest)
-                        json_object_array_add(guests, guest);
+                if (!guest)
+                        continue;
+                pair = json_object_new_array();
+                json_object_array_add(pair, guest);
+                json_object_array_add(pair, json_object_new_string(path));
+                json_object_array_add(pairs, pair);
         }
-        json_object_array_sort(guests, guest_compare);
-        *ret = TAKE(guests);
+        json_object_array_sort(pairs, pair_compare);
+        *ret = json_object_new_array();
+        if (ret_paths)
+                *ret_paths = json_object_new_array();
+        for (size_t i = 0; i < list_length(pairs); i++) {
+                json_object *pair = json_object_array_get_idx(pairs, i);
+                json_object_array_add(*ret, json_object_get(json_object_array_get_idx(pair, 0)));
+                if (ret_paths)
+                        json_object_array_add(*ret_paths, json_object_get(json_object_array_get_idx(pair, 1)));
+        }
         return CTL_DONE;
 }
 
@@ -90,23 +105,134 @@ ExitCode guest_take(const Ctl *ctl, json_object *objects, const char *path, json
         return guest_from_interfaces(ctl, interfaces, ret);
 }
 
-ExitCode guest_list_vcpus(Ctl *ctl, const char *path, json_object **ret) {
-        const Call call = { path, BERTH_VCPUS, "ListVcpus", "aa{sv}", false };
+/* What is not UTF-8 would cost us the bus. */
+static ExitCode name_check_utf8(const Ctl *ctl, const char *name) {
+        uint32_t c;
+
+        for (size_t n, at = 0; (n = text_next(name + at, &c)) > 0; at += n)
+                if (n == 1 && c == 0xfffd)
+                        return ctl_fail(ctl, CTL_USAGE, "'%s' is no name of a guest: it is not UTF-8.", name);
+        return CTL_DONE;
+}
+
+ExitCode guest_name_check(const Ctl *ctl, const char *name) {
+        enum { NAME_MAX_BYTES = 240 };
+        ExitCode e;
+
+        e = name_check_utf8(ctl, name);
+        if (e != CTL_DONE)
+                return e;
+        for (const char *c = name; *c; c++)
+                if ((unsigned char) *c < 0x20 || *c == 0x7f || *c == '/')
+                        return ctl_fail(ctl, CTL_USAGE, "'%s' is no name for a guest: it has no '/' in it, "
+                                        "and nothing that cannot be printed.", name);
+        if (!*name || *name == '.' || strlen(name) > NAME_MAX_BYTES)
+                return ctl_fail(ctl, CTL_USAGE,
+                                "'%.32s%s' is no name for a guest: it has 1 to %d bytes, and does not start with '.'.",
+                                name, strlen(name) > 32 ? "…" : "", NAME_MAX_BYTES);
+        return CTL_DONE;
+}
+
+ExitCode guest_find_path(Ctl *ctl, const char *name, json_object **ret) {
+        static const Call call = { .path = BERTH_PATH, .interface = BERTH_MANAGER, .member = "GetDomain", .reply = "o" };
+        ExitCode e;
+
+        e = name_check_utf8(ctl, name);
+        return e == CTL_DONE ? bus_call(ctl, &call, ret, "s", name) : e;
+}
+
+ExitCode guest_open(Ctl *ctl, const char *name, Guest *ret) {
+        _cleanup_json_ json_object *path = NULL, *domain = NULL;
+        ExitCode e;
+
+        e = guest_find_path(ctl, name, &path);
+        if (e != CTL_DONE)
+                return e;
+        const Call call = { json_object_get_string(path), "org.freedesktop.DBus.Properties", "GetAll", "a{sv}" };
+        e = bus_call(ctl, &call, &domain, "s", BERTH_DOMAIN);
+        if (e == CTL_DONE)
+                e = host_check_object(ctl, domain, domain_fields, call.member);
+        if (e == CTL_DONE)
+                e = host_check_warnings(ctl, domain, call.member);
+        if (e != CTL_DONE)
+                return e;
+
+        Guest guest = {
+                .path = strdup(call.path),
+                .name = guest_name_format(domain),
+                .runs = field_number_or(domain, "Pid", 0) > 0 || strcmp(field_string(domain, "State"), "shutoff") != 0,
+                .domain = TAKE(domain),
+        };
+        if (!guest.path || !guest.name) {
+                guest_clear(&guest);
+                return ctl_fail(ctl, CTL_FAILED, "There is not enough memory.");
+        }
+        *ret = guest;
+        return CTL_DONE;
+}
+
+void guest_clear(Guest *guest) {
+        free(guest->path);
+        free(guest->name);
+        json_object_put(guest->domain);
+}
+
+ExitCode guest_check_priorities(const Ctl *ctl, json_object *list, const char *member) {
+        for (size_t i = 0; i < list_length(list); i++) {
+                json_object *priority;
+                if (json_object_object_get_ex(json_object_array_get_idx(list, i), "priority", &priority) &&
+                    !json_object_is_type(priority, json_type_int))
+                        return host_fail_malformed(ctl, member, "priority");
+        }
+        return CTL_DONE;
+}
+
+static ExitCode vcpus_check(const Ctl *ctl, json_object *vcpus, const char *member) {
+        ExitCode e = host_check_list(ctl, vcpus, vcpu_fields, member);
+
+        return e == CTL_DONE ? guest_check_priorities(ctl, vcpus, member) : e;
+}
+
+ExitCode guest_list_vcpus(Ctl *ctl, const char *path, const char *const *flags, json_object **ret) {
+        const Call call = { path, BERTH_VCPUS, "ListVcpus", "aa{sv}" };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_json_ json_object *vcpus = NULL;
         ExitCode e;
 
-        e = bus_call(ctl, &call, &vcpus, "as", 0);
+        e = bus_call_new(ctl, &call, &m);
+        if (e != CTL_DONE)
+                return e;
+        int r = sd_bus_message_append_strv(m, (char **) flags);
+        if (r < 0)
+                return bus_fail_to_ask(ctl, &call, r);
+        e = bus_call_send(ctl, &call, m, &vcpus);
         if (e == CTL_DONE)
-                e = host_check_list(ctl, vcpus, vcpu_fields, call.member);
-        for (size_t i = 0; i < list_length(vcpus) && e == CTL_DONE; i++) {
-                json_object *priority;
-                if (json_object_object_get_ex(json_object_array_get_idx(vcpus, i), "priority", &priority) &&
-                    !json_object_is_type(priority, json_type_int))
-                        e = host_fail_malformed(ctl, call.member, "priority");
-        }
+                e = vcpus_check(ctl, vcpus, call.member);
         if (e == CTL_DONE)
                 *ret = TAKE(vcpus);
         return e;
+}
+
+ExitCode guests_list_vcpus(Ctl *ctl, json_object *paths, size_t max, json_object **ret) {
+        _cleanup_json_ json_object *lists = json_object_new_array();
+
+        for (size_t i = 0; i < MIN(list_length(paths), max); i++) {
+                const Call call = {
+                        json_object_get_string(json_object_array_get_idx(paths, i)), BERTH_VCPUS, "ListVcpus", "aa{sv}"
+                };
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                json_object *vcpus = NULL;
+                ExitCode e;
+
+                e = bus_try_call(ctl, &call, &vcpus, &error, "as", 0);
+                if (e == CTL_DONE)
+                        e = vcpus_check(ctl, vcpus, call.member);
+                json_object_array_add(lists, vcpus ?: json_object_new_array());
+                if (e != CTL_DONE)
+                        return e;
+        }
+        *ret = TAKE(lists);
+        return CTL_DONE;
 }
 
 char *guest_name_format(json_object *guest) {
@@ -131,6 +257,24 @@ char *guest_vcpus_format(json_object *guest) {
         r = maximum > 0 ? asprintf(&text, "%" PRIu64 " of %" PRIu64, current, maximum)
                         : asprintf(&text, "%" PRIu64, current);
         return r < 0 ? NULL : text;
+}
+
+int guest_cpus(json_object *vcpus, CpuList *ret) {
+        CpuList all = {};
+
+        for (size_t i = 0; i < list_length(vcpus); i++) {
+                json_object *vcpu = json_object_array_get_idx(vcpus, i);
+                const char *effective = field_string(vcpu, "effective_cpus");
+                CpuList cpus;
+
+                if (strcmp(field_string(vcpu, "state"), "enabled") != 0)
+                        continue;
+                if (cpulist_parse(*effective ? effective : field_string(vcpu, "cpus"), &cpus) < 0)
+                        return -EBADMSG;
+                cpulist_add_all(&all, &cpus);
+        }
+        memcpy(ret, &all, sizeof all);
+        return 0;
 }
 
 void guest_add_warnings(json_object *guest, json_object *list) {

@@ -60,8 +60,11 @@ MapNode *map_free(MapNode *node) {
                 free(node->cores[i].cpus);
                 free(node->cores[i].text);
         }
+        for (size_t i = 0; i < node->n_guests; i++)
+                free(node->guests[i]);
         free(node->children);
         free(node->cores);
+        free(node->guests);
         free(node->title);
         free(node);
         return NULL;

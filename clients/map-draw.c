@@ -20,6 +20,8 @@ enum {
         FRAME = 4,     /* columns that a box takes beside what is in it */
         WIDTH_MAX = 400,
         COLUMNS_TRIED = 16,
+        GUEST_GAP = 2,   /* between guests on one line */
+        GUEST_LINES = 4, /* of guests in one box; what does not fit is counted */
         KINDS = 4,
 };
 
@@ -141,6 +143,29 @@ static int box_init(Box *box, const MapNode *node, const Terminal *t) {
         return 0;
 }
 
+/* Characters */
+
+static void put(Canvas *c, unsigned x, unsigned y, uint32_t character, Style style) {
+        if (x < c->width && y < c->height)
+                c->glyphs[(size_t) y * c->width + x] = (struct Glyph) { character, style };
+}
+
+static unsigned put_text(Canvas *c, unsigned x, unsigned y, const char *text, Style style) {
+        uint32_t character;
+
+        for (size_t n; (n = text_next(text, &character)) > 0; text += n)
+                put(c, x++, y, character, style);
+        return x;
+}
+
+/* The first @length characters of @text. */
+static void put_words(Canvas *c, unsigned x, unsigned y, const char *text, unsigned length) {
+        uint32_t character;
+
+        for (size_t n; length > 0 && (n = text_next(text, &character)) > 0; text += n, length--)
+                put(c, x++, y, character, STYLE_NORMAL);
+}
+
 /* Measuring */
 
 static bool box_has_kinds(const Box *box) {
@@ -181,13 +206,48 @@ static Size cores_measure(const Box *box, unsigned width) {
         return size;
 }
 
-static unsigned title_width(const Box *box) {
+static unsigned characters_count(const char *text) {
         unsigned n = 0;
         uint32_t c;
 
-        for (const char *s = box->title; *s; s += text_next(s, &c))
+        for (; *text; text += text_next(text, &c))
                 n++;
         return n;
+}
+
+/* The guests of a box, below its cores: words on lines of @width, or how many did not
+ * find room. Drawn at @x and @y if @c is not NULL. */
+static Size guests_flow(const Box *box, unsigned width, Canvas *c, unsigned x, unsigned y) {
+        const MapNode *node = box->node;
+        unsigned column = 0;
+        Size size = {};
+
+        for (size_t i = 0; i < node->n_guests; i++) {
+                unsigned length = MIN(characters_count(node->guests[i]), width);
+                const char *word = node->guests[i];
+                char more[40];
+
+                if (size.height == 0 || column + GUEST_GAP + length > width) {
+                        if (size.height + 1 == GUEST_LINES && i + 1 < node->n_guests) {
+                                snprintf(more, sizeof more, "… and %zu more", node->n_guests - i);
+                                word = more;
+                                length = MIN(characters_count(more), width);
+                                i = node->n_guests - 1;
+                        }
+                        column = 0;
+                        size.height++;
+                } else
+                        column += GUEST_GAP;
+                if (c)
+                        put_words(c, x + column, y + size.height - 1, word, length);
+                column += length;
+                size.width = MAX(size.width, column);
+        }
+        return size;
+}
+
+static unsigned title_width(const Box *box) {
+        return characters_count(box->title);
 }
 
 static Size box_measure(Box *box, unsigned width);
@@ -237,8 +297,12 @@ static Size box_measure(Box *box, unsigned width) {
                 return box->sizes[offered];
         if (box->n_children > 0)
                 size = children_choose(box, inner, &columns, &child_width);
-        else
+        else {
+                Size guests = guests_flow(box, inner, NULL, 0, 0);
                 size = cores_measure(box, inner);
+                size.width = MAX(size.width, guests.width);
+                size.height += guests.height;
+        }
         /* A title that is too long for the frame's line breaks the frame, not the title. */
         size.width = MAX(size.width, title_width(box) + (*box->title ? 2 : 0)) + FRAME;
         size.height += 2;
@@ -247,19 +311,6 @@ static Size box_measure(Box *box, unsigned width) {
 }
 
 /* Drawing */
-
-static void put(Canvas *c, unsigned x, unsigned y, uint32_t character, Style style) {
-        if (x < c->width && y < c->height)
-                c->glyphs[(size_t) y * c->width + x] = (struct Glyph) { character, style };
-}
-
-static unsigned put_text(Canvas *c, unsigned x, unsigned y, const char *text, Style style) {
-        uint32_t character;
-
-        for (size_t n; (n = text_next(text, &character)) > 0; text += n)
-                put(c, x++, y, character, style);
-        return x;
-}
 
 static void put_frame(Canvas *c, unsigned x, unsigned y, Size size) {
         for (unsigned i = 1; i + 1 < size.width; i++) {
@@ -331,8 +382,10 @@ static void box_draw(Box *box, Canvas *c, unsigned x, unsigned y, Size size, uns
         }
         if (box->n_children > 0)
                 children_draw(box, c, x + 2, y + 1, size.width - FRAME, inner);
-        else
+        else {
                 cores_draw(box, c, x + 2, y + 1, inner);
+                (void) guests_flow(box, inner, c, x + 2, y + 1 + cores_measure(box, inner).height);
+        }
 }
 
 /* @given and @width: as box_draw()'s size and offered, without the frame. */
@@ -402,11 +455,17 @@ static void canvas_print(const Canvas *c, const Terminal *t) {
 
 typedef struct Marks {
         bool shared, performance, efficiency, low_power, offline, isolated;
+        bool guests, bound, floating;
 } Marks;
 
 static void marks_find(const MapNode *node, Marks *m) {
         for (size_t i = 0; i < node->n_children; i++)
                 marks_find(node->children[i], m);
+        for (size_t i = 0; i < node->n_guests; i++) {
+                m->guests = true;
+                m->bound = m->bound || strstr(node->guests[i], "→");
+                m->floating = m->floating || strstr(node->guests[i], " ~");
+        }
         for (size_t i = 0; i < node->n_cores; i++) {
                 const MapCore *core = &node->cores[i];
                 m->shared = m->shared || core->n_cpus > 1;
@@ -431,12 +490,14 @@ static void legend_print(const MapNode *root, const Terminal *t) {
                 { m.shared, "[ ] a core and its CPUs" }, { m.performance, "P performance" },
                 { m.efficiency, "E efficiency" },        { m.low_power, "L low power" },
                 { m.offline, "x offline" },              { m.isolated, "* isolated" },
+                { m.guests, "NAME 0-3 vCPUs of a guest" }, { m.bound, "→ bound to these CPUs" },
+                { m.floating, "~ ran there last, may leave" },
         };
         enum { SPACES = 3 };
         size_t column = 0;
 
         for (size_t i = 0; i < ELEMENTS(parts); i++) {
-                size_t width = strlen(parts[i].text);
+                size_t width = terminal_width(t, parts[i].text);
                 if (!parts[i].used)
                         continue;
                 if (column > 0 && column + SPACES + width > t->columns) {

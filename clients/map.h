@@ -25,6 +25,8 @@ typedef struct MapNode {
         size_t n_children;
         MapCore *cores; /* of one without children */
         size_t n_cores;
+        char **guests; /* of one with cores: a word each */
+        size_t n_guests;
 } MapNode;
 
 /* Makes the tree from what the host says. -ENOMEM; -ERANGE if a CPU's number is
@@ -35,6 +37,10 @@ static inline void map_freep(MapNode **node) {
         map_free(*node);
 }
 #define _cleanup_map_ _cleanup_(map_freep)
+
+/* Adds where the vCPUs of guests are; @lists has those of each guest. -ENOMEM; -ERANGE
+ * and -EBADMSG as from map_build(). */
+int map_add_guests(MapNode *root, json_object *guests, json_object *lists);
 
 /* Draws the tree and explains its marks. */
 int map_draw(MapNode *root, const Terminal *t);

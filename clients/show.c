@@ -108,7 +108,25 @@ ExitCode show_cells(const Ctl *ctl, const Terminal *t, const Host *host, unsigne
         return CTL_DONE;
 }
 
-static int guest_add(Table *table, json_object *guest, bool brief) {
+/* "0-1": which of the host's cells have some of these CPUs. To be freed. */
+static char *cells_format(const Host *host, const CpuList *cpus) {
+        CpuList cells = {};
+
+        for (size_t i = 0; i < list_length(host->cells); i++) {
+                json_object *cell = json_object_array_get_idx(host->cells, i);
+                uint64_t id = field_number_or(cell, "Id", 0);
+                CpuList common;
+
+                if (id > CPU_ID_MAX || cpulist_parse(field_string(cell, "Cpus"), &common) < 0)
+                        continue;
+                cpulist_intersect(&common, cpus);
+                if (cpulist_count(&common) > 0)
+                        cpulist_add(&cells, id);
+        }
+        return cpulist_format(&cells);
+}
+
+static int guest_add(Table *table, json_object *guest) {
         _cleanup_free_ char *vcpus = guest_vcpus_format(guest);
         uint64_t pid = field_number_or(guest, "Pid", 0);
         int r;
@@ -120,24 +138,65 @@ static int guest_add(Table *table, json_object *guest, bool brief) {
                 r = table_add(table, vcpus);
         if (r >= 0)
                 r = pid > 0 ? table_addf(table, "%" PRIu64, pid) : table_add(table, NULL);
-        if (r >= 0)
-                r = table_add(table, brief ? NULL : field_string(guest, "Uuid"));
         return r;
 }
 
-ExitCode show_guests(const Ctl *ctl, const Terminal *t, json_object *guests, unsigned max_rows, bool brief) {
+ExitCode show_guests(const Ctl *ctl, const Terminal *t, json_object *guests, unsigned max_rows) {
         static const Column columns[] = {
                 { "NAME", .wraps = true }, { "STATE" }, { "VCPUS" }, { "PID", .right = true }, { "UUID" }, {},
         };
         _cleanup_table_ Table *table = table_new(columns);
         int r = table ? 0 : -ENOMEM;
 
-        for (size_t i = 0; i < list_length(guests) && r >= 0; i++)
-                r = guest_add(table, json_object_array_get_idx(guests, i), brief);
+        for (size_t i = 0; i < list_length(guests) && r >= 0; i++) {
+                r = guest_add(table, json_object_array_get_idx(guests, i));
+                if (r >= 0)
+                        r = table_add(table, field_string(json_object_array_get_idx(guests, i), "Uuid"));
+        }
         if (r < 0)
                 return fail_no_memory(ctl);
         table_print(table, t, max_rows);
         return CTL_DONE;
+}
+
+ExitCode show_guests_placed(const Ctl *ctl, const Terminal *t, json_object *guests, json_object *lists, const Host *host,
+                            unsigned max_rows) {
+        static const Column columns[] = {
+                { "NAME", .wraps = true }, { "STATE" }, { "VCPUS" }, { "PID", .right = true },
+                { "ON CPUS", .wraps = true }, { "ON CELLS", .wraps = true }, {},
+        };
+        _cleanup_table_ Table *table = table_new(columns);
+        int r = table ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < list_length(guests) && r >= 0; i++) {
+                _cleanup_free_ char *cpus_text = NULL, *cells_text = NULL;
+                CpuList cpus;
+
+                if (guest_cpus(i < list_length(lists) ? json_object_array_get_idx(lists, i) : NULL, &cpus) < 0)
+                        return host_fail_malformed(ctl, "ListVcpus", "a list of CPUs");
+                cpus_text = cpulist_format(&cpus);
+                cells_text = list_length(host->cells) > 1 ? cells_format(host, &cpus) : strdup("");
+                if (!cpus_text || !cells_text)
+                        return fail_no_memory(ctl);
+                r = guest_add(table, json_object_array_get_idx(guests, i));
+                if (r >= 0)
+                        r = table_add(table, cpus_text);
+                if (r >= 0)
+                        r = table_add(table, cells_text);
+        }
+        if (r < 0)
+                return fail_no_memory(ctl);
+        table_print(table, t, max_rows);
+        return CTL_DONE;
+}
+
+int table_add_scheduler(Table *table, json_object *thread) {
+        const char *scheduler = field_string(thread, "scheduler");
+        json_object *priority = NULL;
+
+        if (*scheduler && json_object_object_get_ex(thread, "priority", &priority) && json_object_get_int64(priority) != 0)
+                return table_addf(table, "%s %" PRIi64, scheduler, json_object_get_int64(priority));
+        return table_add(table, scheduler);
 }
 
 /* @text wrapped after the first @indent columns of its first line, which are taken. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host.h"
+#include "table.h"
 
 /* What more than one verb shows. */
 
@@ -11,8 +12,16 @@ char *cache_name(json_object *cache);
 /* Prints the table of cells, at most @max_rows of them. */
 ExitCode show_cells(const Ctl *ctl, const Terminal *t, const Host *host, unsigned max_rows);
 
-/* Prints the table of guests, at most @max_rows of them; without their UUIDs if @brief. */
-ExitCode show_guests(const Ctl *ctl, const Terminal *t, json_object *guests, unsigned max_rows, bool brief);
+/* Prints the table of guests with their UUIDs, at most @max_rows of them. */
+ExitCode show_guests(const Ctl *ctl, const Terminal *t, json_object *guests, unsigned max_rows);
+
+/* Instead of the UUID where each guest's vCPUs may run, as @lists of them say (one for
+ * each guest that is shown). */
+ExitCode show_guests_placed(const Ctl *ctl, const Terminal *t, json_object *guests, json_object *lists, const Host *host,
+                            unsigned max_rows);
+
+/* Fills the next place with the scheduler of a vCPU or thread, and its priority: "fifo 50". */
+int table_add_scheduler(Table *table, json_object *thread);
 
 /* Prints at most @max of the findings in @warnings (may be NULL), each with its remedy. */
 void show_warnings(const Terminal *t, json_object *warnings, size_t max);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,4 +84,15 @@ char *count_format(uint64_t n, const char *one) {
         char *text;
 
         return asprintf(&text, "%" PRIu64 " %s%s", n, one, n == 1 ? "" : "s") < 0 ? NULL : text;
+}
+
+char *text_format(const char *format, ...) {
+        char *text;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        return r < 0 ? NULL : text;
 }

@@ -23,3 +23,6 @@ int bytes_parse(const char *text, uint64_t *ret_bytes);
 
 /* "1 cell", "2 cells": to be freed; NULL if there is no memory. */
 char *count_format(uint64_t n, const char *one);
+
+/* As asprintf(), but NULL if there is no memory: to be freed. */
+char *text_format(const char *format, ...) _printf_(1, 2);

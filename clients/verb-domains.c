@@ -27,7 +27,7 @@ int verb_domains(Ctl *ctl) {
 
         e = host_get_objects(ctl, &objects);
         if (e == CTL_DONE)
-                e = guests_take(ctl, objects, &guests);
+                e = guests_take(ctl, objects, &guests, NULL);
         if (e != CTL_DONE)
                 return e;
 
@@ -37,7 +37,7 @@ int verb_domains(Ctl *ctl) {
                 show_none(t, objects);
                 return CTL_DONE;
         }
-        e = show_guests(ctl, t, guests, UINT32_MAX, false);
+        e = show_guests(ctl, t, guests, UINT32_MAX);
         if (e != CTL_DONE)
                 return e;
         for (size_t i = 0; i < list_length(guests); i++)

@@ -335,6 +335,109 @@ static int on_interfaces_removed(sd_bus_message *message, void *userdata, sd_bus
         return 0;
 }
 
+/* What a vCPU's key is called in a line; NULL: it says enough alone. */
+static const char *vcpu_key_text(const char *key) {
+        static const struct {
+                const char *key, *text;
+        } table[] = {
+                { "state", NULL },          { "pending", "pending" },        { "cpus", "pin" },
+                { "effective_cpus", "CPUs" }, { "guest_online", "used by the guest" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++)
+                if (strcmp(table[i].key, key) == 0)
+                        return table[i].text;
+        return key;
+}
+
+/* "enabled, cell 0, thread 4715": the state first, which the service may have last. To be freed. */
+static char *vcpu_changes_text(json_object *changed) {
+        const char *state = field_string(changed, "state");
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        bool any = *state;
+
+        if (!f)
+                return NULL;
+        fputs(state, f);
+        json_object_object_foreach(changed, key, value) {
+                if (*state && strcmp(key, "state") == 0)
+                        continue;
+                const char *called = vcpu_key_text(key);
+                _cleanup_free_ char *now = value_text(value);
+                fprintf(f, "%s%s%s%s", any ? ", " : "", called ?: "", called ? " " : "", now ?: "");
+                any = true;
+        }
+        if (!any)
+                fputs("changed", f);
+        fclose(f);
+        return text;
+}
+
+static const char *cause_text(const char *cause) {
+        static const struct {
+                const char *cause, *text;
+        } table[] = {
+                { "request", "as asked" },
+                { "guest", "by the guest" },
+                { "backend", "by somebody else" },
+                { "host", "CPUs of the host changed" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++)
+                if (strcmp(table[i].cause, cause) == 0)
+                        return table[i].text;
+        return cause;
+}
+
+static int on_vcpu_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_json_ json_object *body = NULL;
+        Monitor *m = userdata;
+        const char *path = sd_bus_message_get_path(message);
+
+        if (!sd_bus_message_has_signature(message, "ua{sv}s") || message_to_json(message, &body) < 0)
+                return 0;
+        json_object *vcpu = json_object_array_get_idx(body, 0), *changed = json_object_array_get_idx(body, 1);
+        json_object *cause = json_object_array_get_idx(body, 2);
+        if (m->ctl->json != JSON_OFF) {
+                json_object *event = json_object_new_object();
+                json_object_object_add(event, "path", json_object_new_string(path));
+                json_object_object_add(event, "vcpu", json_object_get(vcpu));
+                json_object_object_add(event, "changed", json_object_get(changed));
+                json_object_object_add(event, "cause", json_object_get(cause));
+                show_json(m, "vcpu-changed", event);
+                return 0;
+        }
+        _cleanup_free_ char *text = vcpu_changes_text(changed);
+        show_text(m, path, "vCPU %s: %s (%s)", json_object_get_string(vcpu), text ?: "",
+                  cause_text(json_object_get_string(cause)));
+        return 0;
+}
+
+static int on_job_done(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_json_ json_object *body = NULL;
+        Monitor *m = userdata;
+
+        if (!sd_bus_message_has_signature(message, "tsss") || message_to_json(message, &body) < 0)
+                return 0;
+        json_object *job = json_object_array_get_idx(body, 0), *result = json_object_array_get_idx(body, 1);
+        json_object *error = json_object_array_get_idx(body, 2), *why = json_object_array_get_idx(body, 3);
+        if (m->ctl->json != JSON_OFF) {
+                json_object *event = json_object_new_object();
+                json_object_object_add(event, "job", json_object_get(job));
+                json_object_object_add(event, "result", json_object_get(result));
+                json_object_object_add(event, "error", json_object_get(error));
+                json_object_object_add(event, "message", json_object_get(why));
+                show_json(m, "job-done", event);
+                return 0;
+        }
+        const char *sentence = json_object_get_string(why);
+        show_text(m, BERTH_PATH, "job %s: %s%s%s", json_object_get_string(job), json_object_get_string(result),
+                  *sentence ? ": " : "", sentence);
+        return 0;
+}
+
 static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         Monitor *m = userdata;
         const char *name, *old_owner, *new_owner;
@@ -375,6 +478,10 @@ static int monitor_subscribe(Monitor *m) {
                   "interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'", on_interfaces_added },
                 { "type='signal',sender='" BERTH_NAME "',path='" BERTH_PATH "',"
                   "interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'", on_interfaces_removed },
+                { "type='signal',sender='" BERTH_NAME "',path_namespace='" BERTH_DOMAINS_PATH "',"
+                  "interface='" BERTH_VCPUS "',member='VcpuChanged'", on_vcpu_changed },
+                { "type='signal',sender='" BERTH_NAME "',path='" BERTH_PATH "',"
+                  "interface='" BERTH_MANAGER "',member='JobDone'", on_job_done },
         };
 
         /* The bus works through these and the reading in their order. */

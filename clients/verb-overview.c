@@ -2,7 +2,7 @@
 
 /* The machine at a glance, in no more lines than a terminal has: first the few
  * lines that sum it up, last the warnings with at most a third of the lines, and
- * between them a few of the guests, and as many cells as find room. */
+ * between them a few of the guests with where they run, and as many cells as find room. */
 
 #include <inttypes.h>
 #include <string.h>
@@ -20,13 +20,16 @@ enum { LABEL = 9 };
 typedef struct Overview {
         Host host;
         json_object *caches;
-        json_object *guests;
+        json_object *guests, *guest_paths;
+        json_object *guest_vcpus; /* of the first of them */
 } Overview;
 
 static void overview_clear(Overview *o) {
         host_clear(&o->host);
         json_object_put(o->caches);
         json_object_put(o->guests);
+        json_object_put(o->guest_paths);
+        json_object_put(o->guest_vcpus);
 }
 
 static unsigned cpus_count(json_object *topology, const char *name) {
@@ -237,7 +240,8 @@ static ExitCode render_rows(const Ctl *ctl, const Overview *o, bool guests, unsi
                 memory.file = open_memstream(&text, &size);
                 if (!memory.file)
                         return fail_no_memory(ctl);
-                e = guests ? show_guests(ctl, &memory, o->guests, show, true) : show_cells(ctl, &memory, &o->host, show);
+                e = guests ? show_guests_placed(ctl, &memory, o->guests, o->guest_vcpus, &o->host, show)
+                           : show_cells(ctl, &memory, &o->host, show);
                 if (show < n)
                         terminal_printf(&memory, "… and %zu more: 'berthctl %s' shows all.\n", n - show,
                                         guests ? "domains" : "cells");
@@ -252,7 +256,12 @@ static ExitCode render_rows(const Ctl *ctl, const Overview *o, bool guests, unsi
         }
 }
 
-static ExitCode show_overview(const Ctl *ctl, const Overview *o) {
+/* As many guests as may be shown are asked where their vCPUs are. */
+static unsigned guest_lines(unsigned lines) {
+        return MAX(lines / 4, 3u);
+}
+
+static ExitCode show_overview(Ctl *ctl, Overview *o) {
         const Terminal *t = &ctl->terminal;
         _cleanup_json_ json_object *warnings = warnings_join(o);
         _cleanup_free_ char *warnings_text = NULL, *cells_text = NULL, *guests_text = NULL, *summary = NULL;
@@ -271,7 +280,9 @@ static ExitCode show_overview(const Ctl *ctl, const Overview *o) {
         if (!warnings_text)
                 return fail_no_memory(ctl);
         if (list_length(o->guests) > 0) {
-                e = render_rows(ctl, o, true, MAX(lines / 4, 3u), &guests_text);
+                e = guests_list_vcpus(ctl, o->guest_paths, guest_lines(lines), &o->guest_vcpus);
+                if (e == CTL_DONE)
+                        e = render_rows(ctl, o, true, guest_lines(lines), &guests_text);
                 if (e != CTL_DONE)
                         return e;
         }
@@ -296,7 +307,7 @@ int verb_overview(Ctl *ctl) {
         if (e == CTL_DONE)
                 e = host_list_caches(ctl, &o.caches);
         if (e == CTL_DONE)
-                e = guests_take(ctl, o.host.objects, &o.guests);
+                e = guests_take(ctl, o.host.objects, &o.guests, &o.guest_paths);
         if (e != CTL_DONE)
                 return e;
 

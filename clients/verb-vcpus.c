@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "change.h"
 #include "guests.h"
 #include "show.h"
 #include "table.h"
@@ -65,13 +66,10 @@ static int add_unit(Table *table, json_object *vcpu) {
         return table_add(table, strcmp(unit, own) == 0 ? NULL : unit);
 }
 
-static int add_scheduler(Table *table, json_object *vcpu) {
-        const char *scheduler = field_string(vcpu, "scheduler");
-        json_object *priority = NULL;
-
-        if (*scheduler && json_object_object_get_ex(vcpu, "priority", &priority) && json_object_get_int64(priority) != 0)
-                return table_addf(table, "%s %" PRIi64, scheduler, json_object_get_int64(priority));
-        return table_add(table, scheduler);
+static int add_guest_online(Table *table, json_object *vcpu) {
+        if (!json_object_object_get_ex(vcpu, "guest_online", NULL))
+                return table_add(table, NULL);
+        return table_add(table, field_boolean(vcpu, "guest_online") ? "online" : "offline");
 }
 
 static int vcpu_add(Table *table, json_object *vcpu) {
@@ -81,11 +79,17 @@ static int vcpu_add(Table *table, json_object *vcpu) {
         if (r >= 0)
                 r = table_add(table, field_string(vcpu, "state"));
         if (r >= 0)
+                r = table_add(table, field_string(vcpu, "pending"));
+        if (r >= 0)
+                r = add_guest_online(table, vcpu);
+        if (r >= 0)
                 r = add_number(table, vcpu, "cell");
         if (r >= 0)
                 r = add_unit(table, vcpu);
         if (r >= 0)
                 r = add_number(table, vcpu, "thread");
+        if (r >= 0)
+                r = table_add(table, field_string(vcpu, "cpus"));
         if (r >= 0)
                 r = table_add(table, field_string(vcpu, "effective_cpus"));
         if (r >= 0)
@@ -95,15 +99,17 @@ static int vcpu_add(Table *table, json_object *vcpu) {
         if (r >= 0)
                 r = add_time(table, vcpu, "wait_usec");
         if (r >= 0)
-                r = add_scheduler(table, vcpu);
+                r = table_add_scheduler(table, vcpu);
         return r;
 }
 
 static ExitCode show_vcpus(const Ctl *ctl, json_object *vcpus) {
         static const Column columns[] = {
                 { "VCPU", .right = true },   { "STATE" },
+                { "PENDING" },               { "IN GUEST" },
                 { "CELL", .right = true },   { "UNIT", .wraps = true },
-                { "THREAD", .right = true }, { "CPUS", .wraps = true },
+                { "THREAD", .right = true }, { "PIN", .wraps = true },
+                { "CPUS", .wraps = true },
                 { "HOST CPU", .right = true }, { "TIME", .right = true },
                 { "WAIT", .right = true },   { "SCHEDULER" },
                 {},
@@ -187,17 +193,10 @@ static ExitCode show_fixed(const Ctl *ctl, json_object *vcpus) {
 
 /* The guest of that name or UUID, and where its object is; both of new references. */
 static ExitCode guest_find(Ctl *ctl, const char *name, json_object **ret_guest, json_object **ret_path) {
-        static const Call call = { BERTH_PATH, BERTH_MANAGER, "GetDomain", "o", false };
         _cleanup_json_ json_object *path = NULL, *objects = NULL, *guest = NULL;
         ExitCode e;
 
-        /* What is not UTF-8 would cost us the bus. */
-        uint32_t c;
-        for (size_t n, at = 0; (n = text_next(name + at, &c)) > 0; at += n)
-                if (n == 1 && c == 0xfffd)
-                        return ctl_fail(ctl, CTL_USAGE, "'%s' is no name of a guest: it is not UTF-8.", name);
-
-        e = bus_call(ctl, &call, &path, "s", name);
+        e = guest_find_path(ctl, name, &path);
         if (e == CTL_DONE)
                 e = host_get_objects(ctl, &objects);
         if (e == CTL_DONE)
@@ -233,11 +232,14 @@ static ExitCode show_all(const Ctl *ctl, json_object *guest, json_object *vcpus)
 
 int verb_vcpus(Ctl *ctl) {
         _cleanup_json_ json_object *guest = NULL, *path = NULL, *vcpus = NULL;
+        const char *flags[4];
         ExitCode e;
 
-        e = guest_find(ctl, ctl->arguments[0], &guest, &path);
+        e = change_read_flags(ctl, flags);
         if (e == CTL_DONE)
-                e = guest_list_vcpus(ctl, json_object_get_string(path), &vcpus);
+                e = guest_find(ctl, ctl->arguments[0], &guest, &path);
+        if (e == CTL_DONE)
+                e = guest_list_vcpus(ctl, json_object_get_string(path), flags, &vcpus);
         if (e != CTL_DONE)
                 return e;
         if (ctl->json == JSON_OFF)

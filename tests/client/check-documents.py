@@ -79,14 +79,15 @@ for verb in verbs:
     expect(text == run(berthctl, "help", verb), f"'{verb} --help' and 'help {verb}' differ")
     own = set()
     if "Options of this verb" in text:
-        own = set(re.findall(r"^ +(--[a-z][a-z-]+)", section(text, "Options of this verb"), re.M))
+        valued = dict(re.findall(r"^ +(--[a-z][a-z-]+)(=?)", section(text, "Options of this verb"), re.M))
+        own = set(valued)
     offered = {o.rstrip("=") for o in complete(verb, "--")}
     expect(offered == {o.rstrip("=") for o in complete("--")} | own, f"completion offers {offered} for {verb}")
     for option in own:
         expect(option in section(man, "VERBS"), f"the page has no {verb} {option}")
     # The program itself takes them, and no other.
     for option in own:
-        expect(subprocess.run([berthctl, "--help", verb, option], capture_output=True).returncode == 0,
+        expect(subprocess.run([berthctl, "--help", verb, option + ("=1" if valued[option] else "")], capture_output=True).returncode == 0,
                f"{verb} does not take {option}")
 
 for failure in failures:

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <termios.h>
 
 #include "peer.h"
 
@@ -10,6 +14,7 @@ typedef enum AnswerKind {
         ANSWER_ERROR,
         ANSWER_NEVER,
         ANSWER_LEAVING,
+        ANSWER_HELD,
 } AnswerKind;
 
 typedef struct Answer {
@@ -24,7 +29,8 @@ struct Peer {
         GDBusConnection *connection;
         guint filter;
         GMutex lock;         /* over the answers: they are read in GDBus's thread */
-        GHashTable *answers; /* member to Answer */
+        GHashTable *answers; /* member, or interface and member with a dot between, to Answer */
+        GDBusMessage *held;  /* the call that is not yet answered */
         GAsyncQueue *calls;
 };
 
@@ -101,7 +107,22 @@ void peer_call_free(PeerCall *call) {
         g_free(call->interface);
         g_free(call->member);
         g_free(call->arguments);
+        g_clear_object(&call->fds);
         g_free(call);
+}
+
+/* For a method of this interface, or the properties of that; else for the member. */
+static const Answer *answer_find(Peer *peer, GDBusMessage *message) {
+        const char *interface = g_dbus_message_get_interface(message), *member = g_dbus_message_get_member(message);
+        GVariant *body = g_dbus_message_get_body(message);
+        g_autofree char *of = NULL, *full = NULL;
+        const Answer *a;
+
+        if (g_strcmp0(interface, "org.freedesktop.DBus.Properties") == 0 && body)
+                g_variant_get_child(body, 0, "s", &of);
+        full = g_strdup_printf("%s.%s", of ?: interface, member);
+        a = g_hash_table_lookup(peer->answers, full);
+        return a ?: g_hash_table_lookup(peer->answers, member);
 }
 
 /* In GDBus's thread: takes each call that comes, and lets all else pass. */
@@ -119,10 +140,11 @@ static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *messa
         call->interface = g_strdup(g_dbus_message_get_interface(message));
         call->member = g_strdup(member);
         call->arguments = body ? g_variant_print(body, TRUE) : g_strdup("()");
+        g_set_object(&call->fds, g_dbus_message_get_unix_fd_list(message));
         call->interactive = (g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
 
         g_mutex_lock(&peer->lock);
-        const Answer *a = g_hash_table_lookup(peer->answers, member);
+        const Answer *a = answer_find(peer, message);
         if (!a)
                 reply = g_dbus_message_new_method_error(message, "org.freedesktop.DBus.Error.UnknownMethod",
                                                         "There is no method %s here", member);
@@ -133,6 +155,8 @@ static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *messa
                 reply = g_dbus_message_new_method_error_literal(message, a->name, a->message);
         else if (a->kind == ANSWER_LEAVING)
                 g_dbus_connection_close(connection, NULL, NULL, NULL);
+        else if (a->kind == ANSWER_HELD)
+                g_set_object(&peer->held, message);
         g_mutex_unlock(&peer->lock);
 
         if (reply)
@@ -172,6 +196,30 @@ void peer_answer_never(Peer *peer, const char *member) {
 
         a->kind = ANSWER_NEVER;
         answer_set(peer, member, a);
+}
+
+void peer_answer_held(Peer *peer, const char *member) {
+        Answer *a = g_new0(Answer, 1);
+
+        a->kind = ANSWER_HELD;
+        answer_set(peer, member, a);
+}
+
+void peer_release(Peer *peer, const char *type, const char *text) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GDBusMessage) call = NULL, reply = NULL;
+
+        g_mutex_lock(&peer->lock);
+        call = g_steal_pointer(&peer->held);
+        g_mutex_unlock(&peer->lock);
+        g_assert_nonnull(call);
+        reply = g_dbus_message_new_method_reply(call);
+        GVariant *body = g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, &error);
+        g_assert_no_error(error);
+        g_dbus_message_set_body(reply, body);
+        g_variant_unref(body);
+        g_dbus_connection_send_message(peer->connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, &error);
+        g_assert_no_error(error);
 }
 
 void peer_answer_leaving(Peer *peer, const char *member) {
@@ -259,6 +307,7 @@ void peer_free(Peer *peer) {
         peer_forget_calls(peer);
         g_async_queue_unref(peer->calls);
         g_hash_table_unref(peer->answers);
+        g_clear_object(&peer->held);
         g_mutex_clear(&peer->lock);
         g_free(peer);
 }
@@ -318,6 +367,59 @@ void peer_emit(Peer *peer, const char *path, const char *interface, const char *
         g_assert_no_error(error);
 }
 
+/* A guest */
+
+void peer_guest_is(Peer *peer, const char *state, unsigned pid) {
+        g_autofree char *text = g_strdup_printf(
+                "({'Name': <'db'>, 'State': <'%s'>, 'Pid': <uint32 %u>, 'Features': <['plug', 'config']>,"
+                "  'Warnings': <@aa{sv} []>},)", state, pid);
+
+        peer_answer(peer, "org.berth1.Domain.GetAll", "(a{sv})", text);
+}
+
+/* A guest "db" with the vCPUs 0 to 3, of which 0 and 1 are there, on two cells. */
+void peer_guest_db(Peer *peer) {
+        static const char *const pins[] = { "Pin", "PinAll", "PinEmulator", "PinIothread", "SetScheduler" };
+
+        peer_guest_is(peer, "running", 4711);
+        peer_answer(peer, "GetDomain", "(o)", "('" PEER_DB "',)");
+        peer_answer(peer, "GetManagedObjects", "(a{oa{sa{sv}}})", "({'" PEER_DB "': {'org.berth1.Domain': {'Name': <'db'>}}},)");
+        peer_answer(peer, "ListVcpus", "(aa{sv})",
+                    "([{'id': <uint32 0>, 'state': <'enabled'>, 'cell': <uint32 0>, 'guest_online': <true>},"
+                    "  {'id': <uint32 1>, 'state': <'enabled'>, 'cell': <uint32 0>, 'guest_online': <false>},"
+                    "  {'id': <uint32 2>, 'state': <'disabled'>, 'cell': <uint32 1>},"
+                    "  {'id': <uint32 3>, 'state': <'disabled'>, 'cell': <uint32 1>}],)");
+        for (size_t i = 0; i < G_N_ELEMENTS(pins); i++)
+                peer_answer(peer, pins[i], "()", "()");
+        peer_answer(peer, "UndefineDomain", "()", "()");
+        peer_answer(peer, "UnregisterDomain", "()", "()");
+        peer_answer(peer, "DefineDomain", "(o)", "('" PEER_DB "',)");
+        peer_answer(peer, "RegisterDomain", "(o)", "('" PEER_DB "',)");
+}
+
+/* The last call that was made, and all before it that only read. */
+PeerCall *peer_last_call(Peer *peer) {
+        PeerCall *call = peer_wait_call(peer);
+
+        while (peer_calls_left(peer) > 0) {
+                g_assert_false(call->interactive);
+                peer_call_free(call);
+                call = peer_wait_call(peer);
+        }
+        return call;
+}
+
+void peer_assert_change(Peer *peer, const char *path, const char *interface, const char *member,
+                             const char *arguments) {
+        g_autoptr(PeerCall) call = peer_last_call(peer);
+
+        g_assert_cmpstr(call->member, ==, member);
+        g_assert_cmpstr(call->arguments, ==, arguments);
+        g_assert_cmpstr(call->path, ==, path);
+        g_assert_cmpstr(call->interface, ==, interface);
+        g_assert_true(call->interactive);
+}
+
 /* Running berthctl */
 
 void run_clear(Run *run) {
@@ -347,6 +449,22 @@ GPtrArray *berthctl_argv(const Peer *peer, const char *const *words) {
                 g_ptr_array_add(argv, g_strdup(*words));
         g_ptr_array_add(argv, NULL);
         return argv;
+}
+
+void terminal_make(unsigned columns, unsigned rows, int *ret_terminal, int *ret_end) {
+        struct winsize size = { .ws_col = columns, .ws_row = rows };
+        struct termios settings;
+
+        *ret_terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        g_assert_cmpint(*ret_terminal, >=, 0);
+        g_assert_cmpint(grantpt(*ret_terminal), ==, 0);
+        g_assert_cmpint(unlockpt(*ret_terminal), ==, 0);
+        g_assert_cmpint(ioctl(*ret_terminal, TIOCSWINSZ, &size), ==, 0);
+        *ret_end = open(ptsname(*ret_terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        g_assert_cmpint(*ret_end, >=, 0);
+        g_assert_cmpint(tcgetattr(*ret_end, &settings), ==, 0);
+        cfmakeraw(&settings);
+        g_assert_cmpint(tcsetattr(*ret_end, TCSANOW, &settings), ==, 0);
 }
 
 Run run_berthctl(const Peer *peer, const char *const *words) {

@@ -7,12 +7,14 @@
  * called is kept and can be waited for. */
 
 #include <gio/gio.h>
+#include <gio/gunixfdlist.h>
 
 typedef struct Peer Peer;
 
 typedef struct PeerCall {
         char *path, *interface, *member;
         char *arguments; /* as g_variant_print() has them, with types */
+        GUnixFDList *fds; /* NULL if it brought none */
         gboolean interactive;
 } PeerCall;
 
@@ -28,11 +30,16 @@ void peer_stop_bus(Peer *peer);
 const char *peer_address(const Peer *peer);
 GDBusConnection *peer_connection(const Peer *peer);
 
-/* What @member is answered from now on: @text in GVariant's notation, of @type. */
+/* What @member is answered from now on: @text in GVariant's notation, of @type. With an
+ * interface before it ("org.berth1.Domain.GetXml") that counts for this interface only, and
+ * so do calls for the properties of one ("org.berth1.Domain.GetAll"). */
 void peer_answer(Peer *peer, const char *member, const char *type, const char *text);
 void peer_answer_error(Peer *peer, const char *member, const char *name, const char *message);
 /* It is never answered. */
 void peer_answer_never(Peer *peer, const char *member);
+/* Its last call is answered when peer_release() says so. */
+void peer_answer_held(Peer *peer, const char *member);
+void peer_release(Peer *peer, const char *type, const char *text);
 /* The service leaves the bus instead. */
 void peer_answer_leaving(Peer *peer, const char *member);
 
@@ -49,6 +56,18 @@ void peer_disown(Peer *peer);
 
 void peer_emit(Peer *peer, const char *path, const char *interface, const char *member, const char *type,
                const char *text);
+
+/* A guest "db" with the vCPUs 0 to 3, of which 0 and 1 are there, on two cells, and every
+ * method that answers nothing, or its path. It runs; or it is in that state instead. */
+#define PEER_DB "/org/berth1/domains/db"
+void peer_guest_db(Peer *peer);
+void peer_guest_is(Peer *peer, const char *state, unsigned pid);
+
+/* The last call that was made; those before it must only read. */
+PeerCall *peer_last_call(Peer *peer);
+
+/* That the last call was this change. */
+void peer_assert_change(Peer *peer, const char *path, const char *interface, const char *member, const char *arguments);
 
 /* A run of berthctl. */
 typedef struct Run {
@@ -67,6 +86,9 @@ Run run_berthctl(const Peer *peer, const char *const *words);
 /* To start it in another way: its environment can still be changed. */
 GSubprocessLauncher *berthctl_launcher(GSubprocessFlags flags);
 GPtrArray *berthctl_argv(const Peer *peer, const char *const *words);
+
+/* A terminal of that size, raw: what is written to its end can be read from it. */
+void terminal_make(unsigned columns, unsigned rows, int *ret_terminal, int *ret_end);
 
 #define assert_run(run, expected_status, expected_out, expected_err)               \
         G_STMT_START {                                                             \

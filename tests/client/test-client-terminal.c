@@ -3,12 +3,7 @@
 /* What depends on where berthctl runs: on a terminal or not, how wide, in which
  * locale, through which ssh. */
 
-#include <fcntl.h>
-#include <glib-unix.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "peer.h"
@@ -20,23 +15,12 @@ static char *run_on_terminal(Peer *peer, unsigned columns, unsigned rows, const 
         g_autoptr(GPtrArray) argv = berthctl_argv(peer, words);
         g_autoptr(GSubprocess) process = NULL;
         g_autoptr(GError) error = NULL;
-        struct winsize size = { .ws_col = columns, .ws_row = rows };
         GString *output = g_string_new(NULL);
         char buffer[4096];
         ssize_t n;
 
-        int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-        g_assert_cmpint(terminal, >=, 0);
-        g_assert_cmpint(grantpt(terminal), ==, 0);
-        g_assert_cmpint(unlockpt(terminal), ==, 0);
-        g_assert_cmpint(ioctl(terminal, TIOCSWINSZ, &size), ==, 0);
-        int end = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
-        g_assert_cmpint(end, >=, 0);
-        struct termios settings;
-        g_assert_cmpint(tcgetattr(end, &settings), ==, 0);
-        cfmakeraw(&settings);
-        g_assert_cmpint(tcsetattr(end, TCSANOW, &settings), ==, 0);
-
+        int terminal, end;
+        terminal_make(columns, rows, &terminal, &end);
         for (; *environment; environment += 2)
                 g_subprocess_launcher_setenv(launcher, environment[0], environment[1], TRUE);
         g_subprocess_launcher_take_stdout_fd(launcher, end);

@@ -363,7 +363,7 @@ static void test_json_of_each_verb_is_whole(void) {
                 { "overview", "Manager Topology Cells Caches Domains" },
                 { "cpus", "id online cell socket core siblings max_khz" },
                 { "caches", "level type size cpus id cell" },
-                { "map", "Cells Cpus Caches" },
+                { "map", "Cells Cpus Caches Domains" },
         };
         static const char *const modes[] = { "short", "pretty" };
         g_autoptr(Peer) peer = peer_new();

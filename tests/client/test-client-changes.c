@@ -429,10 +429,10 @@ static void test_errors_of_the_service_are_sentences(void) {
                 { "org.berth1.Error.GuestAgentUnavailable", "There is no agent.", 1, "berthctl: There is no agent.\n" },
                 { "org.berth1.Error.BackendFailed", "QEMU says: %s%n", 1, "berthctl: QEMU says: %s%n\n" },
                 { "org.berth1.Error.AlreadyExists", "db runs.", 1, "berthctl: db runs.\n" },
-                { "org.freedesktop.PEER_DBus.Error.InvalidArgs", "1 to 4.", 1, "berthctl: 1 to 4.\n" },
-                { "org.freedesktop.PEER_DBus.Error.AccessDenied", "org.berth1.domain.pin", 4,
+                { "org.freedesktop.DBus.Error.InvalidArgs", "1 to 4.", 1, "berthctl: 1 to 4.\n" },
+                { "org.freedesktop.DBus.Error.AccessDenied", "org.berth1.domain.pin", 4,
                   "berthctl: Not authorized: org.berth1.domain.pin\nRoot is" },
-                { "org.freedesktop.PEER_DBus.Error.UnknownObject", "Gone.", 3, "berthctl: Gone.\n" },
+                { "org.freedesktop.DBus.Error.UnknownObject", "Gone.", 3, "berthctl: Gone.\n" },
         };
         g_autoptr(Peer) peer = peer_new();
 

@@ -202,8 +202,8 @@ static void test_overview_has_a_few_guests(void) {
                    "CPUs     2 online\n"
                    "Memory   0 cells\n"
                    "\n"
-                   "NAME  STATE    VCPUS    PID\n"
-                   "web   running  2 of 3  4711\n",
+                   "NAME  STATE    VCPUS    PID  ON CPUS\n"
+                   "web   running  2 of 3  4711  0-4\n",
                    "");
         answer_twelve(peer);
         g_auto(Run) many = RUN(peer);
@@ -211,10 +211,10 @@ static void test_overview_has_a_few_guests(void) {
                    "CPUs     2 online\n"
                    "Memory   0 cells\n"
                    "\n"
-                   "NAME  STATE     PID\n"
-                   "vm1   running   910\n"
-                   "vm2   running   920\n"
-                   "vm3   running   930\n"
+                   "NAME  STATE     PID  ON CPUS\n"
+                   "vm1   running   910  0-4\n"
+                   "vm2   running   920  0-4\n"
+                   "vm3   running   930  0-4\n"
                    "… and 9 more: 'berthctl domains' shows all.\n",
                    "");
         g_auto(Run) json = RUN(peer, "overview", "--json=short");
@@ -241,7 +241,141 @@ static void test_overview_of_all_that_is_large_fits_24_lines(void) {
         g_assert_nonnull(strstr(run.out, "more; 'berthctl topology' shows those of the machine, 'berthctl domains' those of guests.\n"));
 }
 
+/* Each guest of this many vCPUs: the list of one answers for all. */
+static void host_with_guests(Peer *peer, const char *objects, const char *vcpus) {
+        g_autofree char *text = g_strdup_printf(
+                "({'/org/berth1/host': {'org.berth1.Host.Topology': {'Threads': <uint32 8>}},"
+                "  '/org/berth1/host/cells/0': {'org.berth1.Host.Cell': {'Id': <uint32 0>, 'Cpus': <'0-1,4-5'>}},"
+                "  '/org/berth1/host/cells/1': {'org.berth1.Host.Cell': {'Id': <uint32 1>, 'Cpus': <'2-3,6-7'>}},%s},)", objects);
+
+        peer_answer(peer, "GetManagedObjects", "(a{oa{sa{sv}}})", text);
+        peer_answer(peer, "ListVcpus", "(aa{sv})", vcpus);
+}
+
+/* Where the vCPUs that are there may run; of a guest that is off, where they are to. */
+static void test_overview_shows_where_guests_run(void) {
+        static const struct {
+                const char *vcpus, *row;
+        } rows[] = {
+                { "([{'id': <uint32 0>, 'state': <'enabled'>, 'effective_cpus': <'0'>, 'cpus': <'0-1'>},"
+                  "  {'id': <uint32 1>, 'state': <'enabled'>, 'effective_cpus': <'2-3'>},"
+                  "  {'id': <uint32 2>, 'state': <'disabled'>, 'cpus': <'7'>}],)", "web   running  2 of 3  4711  0,2-3    0-1\n" },
+                { "([{'id': <uint32 0>, 'state': <'enabled'>, 'cpus': <'6-7'>}],)", "web   running  2 of 3  4711  6-7      1\n" },
+                { "([{'id': <uint32 0>, 'state': <'enabled'>}],)", "web   running  2 of 3  4711\n" },
+                { "(@aa{sv} [],)", "web   running  2 of 3  4711\n" },
+        };
+        g_autoptr(Peer) peer = peer_new();
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                host_with_guests(peer, WEB_OBJECT, rows[i].vcpus);
+                g_auto(Run) run = RUN(peer);
+                g_assert_cmpstr(run.err, ==, "");
+                if (!strstr(run.out, rows[i].row))
+                        g_error("'%s' is not in: %s", rows[i].row, run.out);
+        }
+        /* A guest that goes meanwhile has no places. */
+        peer_answer_error(peer, "ListVcpus", "org.freedesktop.DBus.Error.UnknownObject", "gone");
+        g_auto(Run) gone = RUN(peer);
+        g_assert_nonnull(strstr(gone.out, "\nweb   running  2 of 3  4711\n"));
+        peer_answer(peer, "ListVcpus", "(aa{sv})", "([{'id': <uint32 0>, 'state': <'enabled'>, 'effective_cpus': <'x'>}],)");
+        g_auto(Run) wrong = RUN(peer);
+        g_assert_cmpint(wrong.status, ==, 1);
+        g_assert_nonnull(strstr(wrong.err, "a list of CPUs"));
+}
+
+/* The map */
+
+static void test_map_shows_where_vcpus_are(void) {
+        g_autoptr(Peer) peer = peer_new();
+
+        host_with_guests(peer,
+                         WEB_OBJECT ", '/org/berth1/domains/db': {'org.berth1.Domain': {'Name': <'a\n本-very-long-name-of-it'>}}",
+                         "([{'id': <uint32 0>, 'state': <'enabled'>, 'effective_cpus': <'0-1,4-5'>, 'host_cpu': <uint32 4>},"
+                         "  {'id': <uint32 1>, 'state': <'enabled'>, 'effective_cpus': <'2'>, 'host_cpu': <uint32 2>},"
+                         "  {'id': <uint32 2>, 'state': <'enabled'>, 'effective_cpus': <'3'>, 'host_cpu': <uint32 3>},"
+                         "  {'id': <uint32 3>, 'state': <'enabled'>, 'effective_cpus': <'0-7'>, 'host_cpu': <uint32 7>},"
+                         "  {'id': <uint32 4>, 'state': <'enabled'>, 'host_cpu': <uint32 0>},"
+                         "  {'id': <uint32 5>, 'state': <'enabled'>, 'effective_cpus': <'900'>, 'host_cpu': <uint32 900>},"
+                         "  {'id': <uint32 6>, 'state': <'disabled'>, 'cpus': <'0'>}],)");
+        g_auto(Run) run = RUN(peer, "map");
+        assert_run(run, 0,
+                   "┌─ Socket 0 · Cell 0 · L3 13.8 MiB ─┐ ┌─ Socket 1 · Cell 1 · L3 13.8 MiB ─┐\n"
+                   "│ [0 4] [1 5]                       │ │ [2 6] [3 7]                       │\n"
+                   "│ a ?-very-long-name-o… 0 ~4        │ │ a ?-very-long-name-o… 1-2→2-3 ~3  │\n"
+                   "│ web 0 ~4                          │ │ web 1-2→2-3 ~3                    │\n"
+                   "└───────────────────────────────────┘ └───────────────────────────────────┘\n"
+                   "[ ] a core and its CPUs   NAME 0-3 vCPUs of a guest   → bound to these CPUs\n"
+                   "~ ran there last, may leave\n",
+                   "");
+}
+
+/* As many as there may be on a server: what does not fit is counted. */
+static void test_map_counts_what_does_not_fit(void) {
+        g_autoptr(Peer) peer = peer_new();
+        g_autoptr(GString) objects = g_string_new(NULL), vcpus = g_string_new("([");
+
+        for (unsigned i = 1; i <= 50; i++)
+                g_string_append_printf(objects, "%s'/org/berth1/domains/vm%u': {'org.berth1.Domain': {'Name': <'vm%u'>}}",
+                                       i > 1 ? "," : "", i, i);
+        for (unsigned i = 0; i < 64; i += 2)
+                g_string_append_printf(vcpus, "%s{'id': <uint32 %u>, 'state': <'enabled'>, 'effective_cpus': <'0-1,4-5'>}",
+                                       i > 0 ? "," : "", i);
+        g_string_append(vcpus, "],)");
+        host_with_guests(peer, objects->str, vcpus->str);
+        g_auto(Run) run = RUN(peer, "map");
+        assert_run(run, 0,
+                   "┌─ Socket 0 · Cell 0 · L3 13.8 MiB ─┐ ┌─ Socket 1 · Cell 1 · L3 13.8 MiB ─┐\n"
+                   "│ [0 4] [1 5]                       │ │ [2 6] [3 7]                       │\n"
+                   "│ vm1 32 vCPUs  vm2 32 vCPUs        │ │                                   │\n"
+                   "│ vm3 32 vCPUs  vm4 32 vCPUs        │ │                                   │\n"
+                   "│ vm5 32 vCPUs  vm6 32 vCPUs        │ │                                   │\n"
+                   "│ … and 44 more                     │ │                                   │\n"
+                   "└───────────────────────────────────┘ └───────────────────────────────────┘\n"
+                   "[ ] a core and its CPUs   NAME 0-3 vCPUs of a guest\n",
+                   "");
+}
+
+static void test_map_json_has_the_guests(void) {
+        g_autoptr(Peer) peer = peer_new();
+
+        host_with_guests(peer, WEB_OBJECT, "([{'id': <uint32 0>, 'state': <'enabled'>}],)");
+        g_auto(Run) run = RUN(peer, "map", "--json=short");
+        g_assert_true(g_str_has_suffix(run.out, ",\"Domains\":[{\"Domain\":" WEB_JSON
+                                                ",\"Vcpus\":[{\"id\":0,\"state\":\"enabled\"}]}]}\n"));
+        peer_answer(peer, "ListVcpus", "(aa{sv})", "([{'id': <uint32 0>, 'state': <'enabled'>, 'effective_cpus': <'0-'>}],)");
+        g_auto(Run) wrong = RUN(peer, "map");
+        g_assert_cmpint(wrong.status, ==, 1);
+        g_assert_nonnull(strstr(wrong.err, "a list of CPUs"));
+}
+
 /* vCPUs */
+
+static void test_vcpus_shows_pins_and_what_is_pending(void) {
+        g_autoptr(Peer) peer = peer_new();
+
+        guest_web(peer);
+        peer_answer(peer, "ListVcpus", "(aa{sv})",
+                    "([{'id': <uint32 0>, 'state': <'enabled'>, 'hotpluggable': <true>, 'cpus': <'4-7'>, 'effective_cpus': <'4-5'>,"
+                    "   'scheduler': <'other'>, 'guest_online': <true>},"
+                    "  {'id': <uint32 1>, 'state': <'enabled'>, 'hotpluggable': <true>, 'pending': <'unplug'>,"
+                    "   'effective_cpus': <'0-7'>, 'scheduler': <'rr'>, 'priority': <5>, 'guest_online': <false>},"
+                    "  {'id': <uint32 2>, 'state': <'disabled'>, 'hotpluggable': <true>, 'cpus': <'3'>, 'scheduler': <'idle'>}],)");
+        g_auto(Run) run = RUN(peer, "vcpus", "web", "--guest", "--live");
+        assert_run(run, 0,
+                   "web: running, 2 of 3 vCPUs, process 4711, UUID " UUID "\n"
+                   "\n"
+                   "VCPU  STATE     PENDING  IN GUEST  PIN  CPUS  SCHEDULER\n"
+                   "   0  enabled            online    4-7  4-5   other\n"
+                   "   1  enabled   unplug   offline        0-7   rr 5\n"
+                   "   2  disabled                     3          idle\n",
+                   "");
+        g_autoptr(PeerCall) call = peer_last_call(peer);
+        g_assert_cmpstr(call->arguments, ==, "(['live', 'guest'],)");
+        g_auto(Run) stored = RUN(peer, "vcpus", "web", "--config", "--json=short");
+        g_assert_cmpint(stored.status, ==, 0);
+        g_autoptr(PeerCall) config = peer_last_call(peer);
+        g_assert_cmpstr(config->arguments, ==, "(['config'],)");
+}
 
 static void test_vcpus_shows_the_guest_and_each_vcpu(void) {
         g_autoptr(Peer) peer = peer_new();
@@ -528,6 +662,39 @@ static void test_examples_are_what_is_shown(void) {
         assert_run(all, 0, domains, "");
 }
 
+/* Those of the verbs that change a guest: what they are answered is what the line says. */
+static void test_examples_of_changes_are_what_is_shown(void) {
+        static const struct {
+                const char *verb, *answer;
+        } rows[] = {
+                { "set-vcpu", "('2', 0)" }, { "set-vcpus", "('2-3,5', 0)" }, { "set-count", "('2-3', 0)" },
+                { "pin", NULL },            { "scheduler", NULL },           { "memory", NULL },
+                { "threads", NULL },
+        };
+        g_autoptr(Peer) peer = peer_new();
+
+        peer_guest_db(peer);
+        peer_answer(peer, "org.berth1.Domain.GetAll", "(a{sv})", "({'Name': <'web'>, 'State': <'running'>},)");
+        peer_answer(peer, "GetMemoryByCell", "(a(ut))", "([(0, 3221225472), (1, 1073741824)],)");
+        peer_answer(peer, "ListThreads", "(aa{sv})",
+                    "([{'thread': <uint32 4711>, 'role': <'emulator'>, 'effective_cpus': <'0-7'>, 'scheduler': <'other'>,"
+                    "   'name': <'qemu-system-x86'>},"
+                    "  {'thread': <uint32 4712>, 'role': <'iothread'>, 'id': <uint32 1>, 'effective_cpus': <'0-7'>,"
+                    "   'scheduler': <'other'>, 'name': <'IO iothread1'>},"
+                    "  {'thread': <uint32 4713>, 'role': <'vcpu'>, 'id': <uint32 0>, 'effective_cpus': <'4-7'>, 'cpus': <'4-7'>,"
+                    "   'scheduler': <'other'>, 'name': <'CPU 0/KVM'>}],)");
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                const Verb *verb = verb_find(rows[i].verb);
+                g_auto(GStrv) words = g_strsplit(verb->example, " ", -1);
+                g_autofree char *expected = g_strdup_printf("%s\n", verb->example_output);
+                if (rows[i].answer)
+                        for (size_t m = 0; m < 3; m++)
+                                peer_answer(peer, (const char *[]) { "SetVcpu", "SetVcpus", "SetCount" }[m], "(st)", rows[i].answer);
+                g_auto(Run) run = run_berthctl(peer, (const char *const *) words + 1);
+                assert_run(run, 0, expected, "");
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/client/guests/" #name, test_##name)
@@ -539,7 +706,12 @@ int main(int argc, char *argv[]) {
         ADD(missing_keys_are_left_out);
         ADD(overview_has_a_few_guests);
         ADD(overview_of_all_that_is_large_fits_24_lines);
+        ADD(overview_shows_where_guests_run);
+        ADD(map_shows_where_vcpus_are);
+        ADD(map_counts_what_does_not_fit);
+        ADD(map_json_has_the_guests);
         ADD(vcpus_shows_the_guest_and_each_vcpu);
+        ADD(vcpus_shows_pins_and_what_is_pending);
         ADD(vcpus_json_has_the_bus_keys);
         ADD(vcpus_units_and_reasons);
         ADD(vcpus_of_guests_of_which_little_is_known);
@@ -550,5 +722,6 @@ int main(int argc, char *argv[]) {
         ADD(malformed_vcpus);
         ADD(times_are_readable);
         ADD(examples_are_what_is_shown);
+        ADD(examples_of_changes_are_what_is_shown);
         return g_test_run();
 }

@@ -162,6 +162,59 @@ static void test_guests_come_change_and_go(void) {
 }
 
 /* Signals that are not as they are documented are passed over. */
+#define VCPUS "org.berth1.Domain.Vcpus"
+#define WEB "/org/berth1/domains/web"
+
+static void test_vcpus_and_jobs_are_readable(void) {
+        static const struct {
+                const char *signal, *line;
+        } rows[] = {
+                { "(2, {'state': <'enabled'>, 'thread': <uint32 4715>, 'cpus': <'4-7'>, 'effective_cpus': <'4-5'>}, 'request')",
+                  "domains/web vCPU 2: enabled, thread 4715, pin 4-7, CPUs 4-5 (as asked)" },
+                { "(2, {'cell': <uint32 0>, 'state': <'disabled'>}, 'guest')", "domains/web vCPU 2: disabled, cell 0 (by the guest)" },
+                { "(3, {'pending': <'unplug'>}, 'request')", "domains/web vCPU 3: pending unplug (as asked)" },
+                { "(3, {'cpus': <''>, 'scheduler': <'fifo'>, 'priority': <10>}, 'backend')",
+                  "domains/web vCPU 3: pin none, scheduler fifo, priority 10 (by somebody else)" },
+                { "(0, {'effective_cpus': <'0'>}, 'host')", "domains/web vCPU 0: CPUs 0 (CPUs of the host changed)" },
+                { "(0, {'guest_online': <false>}, 'later')", "domains/web vCPU 0: used by the guest false (later)" },
+                { "(0, @a{sv} {}, 'guest')", "domains/web vCPU 0: changed (by the guest)" },
+                { "(4294967295, {'a\\nb': <'%s\\n\\u001b'>}, '')", "domains/web vCPU 4294967295: a b %s ? ()" },
+        };
+        g_autoptr(Peer) peer = peer_new();
+        g_auto(Monitor) m = monitor_start(peer, "off");
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                peer_emit(peer, WEB, VCPUS, "VcpuChanged", "(ua{sv}s)", rows[i].signal);
+                assert_line(&m, rows[i].line);
+        }
+        peer_emit(peer, "/org/berth1", "org.berth1.Manager", "JobDone", "(tsss)", "(7, 'done', '', '')");
+        assert_line(&m, "service   job 7: done");
+        peer_emit(peer, "/org/berth1", "org.berth1.Manager", "JobDone", "(tsss)",
+                  "(8, 'timed-out', 'org.berth1.Error.TimedOut', 'web did not give back vCPU 3.')");
+        assert_line(&m, "service   job 8: timed-out: web did not give back vCPU 3.");
+        /* What is not as it is documented is passed over. */
+        peer_emit(peer, WEB, VCPUS, "VcpuChanged", "(ss)", "('2', 'request')");
+        peer_emit(peer, "/org/berth1", "org.berth1.Manager", "JobDone", "(t)", "(9,)");
+        peer_emit(peer, "/org/berth1", "org.berth1.Manager", "JobDone", "(tsss)", "(10, 'done', '', '')");
+        assert_line(&m, "service   job 10: done");
+}
+
+static void test_vcpus_and_jobs_in_json(void) {
+        g_autoptr(Peer) peer = peer_new();
+        g_auto(Monitor) m = monitor_start(peer, "short");
+
+        peer_emit(peer, WEB, VCPUS, "VcpuChanged", "(ua{sv}s)", "(2, {'state': <'enabled'>}, 'request')");
+        g_autofree char *vcpu = monitor_line(&m);
+        g_assert_true(g_str_has_prefix(vcpu, "{\"event\":\"vcpu-changed\",\"at_usec\":"));
+        g_assert_true(g_str_has_suffix(vcpu, ",\"path\":\"" WEB "\",\"vcpu\":2,\"changed\":{\"state\":\"enabled\"},"
+                                             "\"cause\":\"request\"}"));
+        peer_emit(peer, "/org/berth1", "org.berth1.Manager", "JobDone", "(tsss)",
+                  "(18446744073709551615, 'failed', 'org.berth1.Error.BackendFailed', 'no')");
+        g_autofree char *job = monitor_line(&m);
+        g_assert_true(g_str_has_suffix(job, ",\"job\":18446744073709551615,\"result\":\"failed\","
+                                            "\"error\":\"org.berth1.Error.BackendFailed\",\"message\":\"no\"}"));
+}
+
 static void test_malformed_signals_are_passed_over(void) {
         g_autoptr(Peer) peer = peer_new();
         g_auto(Monitor) m = monitor_start(peer, "off");
@@ -245,6 +298,8 @@ int main(int argc, char *argv[]) {
         ADD(lists_are_readable);
         ADD(objects_come_and_go);
         ADD(guests_come_change_and_go);
+        ADD(vcpus_and_jobs_are_readable);
+        ADD(vcpus_and_jobs_in_json);
         ADD(malformed_signals_are_passed_over);
         ADD(service_goes_and_comes);
         ADD(waits_for_a_service);

@@ -118,6 +118,54 @@ static void test_cpulist(void) {
         g_assert_false(cpulist_has(list, 0) || cpulist_has(list, 65) || cpulist_has(list, CPU_ID_MAX + 1u));
 }
 
+/* Lists as people write them, and as the kernel does: what one makes of the other. */
+static void test_cpulist_loose(void) {
+        static const struct {
+                const char *text;
+                int r;
+                const char *kernel;
+        } rows[] = {
+                { "2", 0, "2" },
+                { "0-3,^1", 0, "0,2-3" },
+                { "0-3,^0", 0, "1-3" },
+                { "0-7,^2-5", 0, "0-1,6-7" },
+                { "0-3,^1,1", 0, "0-3" },
+                { "3,1,2", 0, "1-3" },
+                { "65535", 0, "65535" },
+                { "63-64,^63", 0, "64" },
+                { "", -EINVAL },
+                { "^", -EINVAL },
+                { "^1", -EINVAL },
+                { "1,^1", -EINVAL },
+                { "0-3,^4", -EINVAL },
+                { "0-3,^", -EINVAL },
+                { "0-3^1", -EINVAL },
+                { "0-^3", -EINVAL },
+                { "0-3,,^1", -EINVAL },
+                { "0-3,^^1", -EINVAL },
+                { "0-3, ^1", -EINVAL },
+                { "!1", -EINVAL },
+                { "65536", -ERANGE },
+                { "0,^65536", -ERANGE },
+        };
+        g_autofree CpuList *list = g_new(CpuList, 1);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                g_assert_cmpint(cpulist_parse_loose(rows[i].text, list), ==, rows[i].r);
+                if (rows[i].r < 0)
+                        continue;
+                char *kernel = cpulist_format(list);
+                g_assert_cmpstr(kernel, ==, rows[i].kernel);
+                free(kernel);
+        }
+        /* The service's own lists have no such thing. */
+        g_assert_cmpint(cpulist_parse("0-3,^1", list), ==, -EINVAL);
+        g_assert_cmpint(cpulist_parse("", list), ==, 0);
+        char *empty = cpulist_format(list);
+        g_assert_cmpstr(empty, ==, "");
+        free(empty);
+}
+
 static void test_numbers(void) {
         static const struct {
                 const char *text;
@@ -492,6 +540,7 @@ int main(int argc, char *argv[]) {
         ADD(bytes_parse);
         ADD(bytes_format);
         ADD(cpulist);
+        ADD(cpulist_loose);
         ADD(numbers);
         ADD(suggestions);
         ADD(text_is_made_harmless);

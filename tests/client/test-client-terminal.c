@@ -213,6 +213,30 @@ static void test_long_names_of_guests_stay_in_their_column(void) {
         g_assert_nonnull(strstr(wide, "\na-very-long-name-of-a-guest  running  1234567  5a1e"));
 }
 
+/* What could be done next is for a person who looks, not for a program. */
+static void test_hints_only_on_a_terminal(void) {
+        static const struct {
+                const char *words[8];
+                const char *answer, *shown;
+        } rows[] = {
+                { { "set-vcpu", "db", "2", "on" }, "('2', 0)",
+                  "db: vCPU 2 is plugged.\nWith --live --config it is so at its next starts, too.\n" },
+                { { "set-vcpu", "db", "2", "on", "--live" }, "('2', 0)", "db: vCPU 2 is plugged.\n" },
+                { { "set-vcpu", "db", "2", "on", "--dry-run" }, "('2', 0)", "db: would plug vCPU 2.\n" },
+                { { "set-vcpu", "db", "2", "on" }, "('', 0)", "db: vCPU 2 is enabled already.\n" },
+                { { "set-vcpu", "db", "2", "on", "--async" }, "('2', 5)", "job 5\n'berthctl monitor' shows how it ends.\n" },
+                { { "set-vcpu", "db", "2", "on", "--json=short" }, "('2', 0)", "{\"changed\":\"2\",\"job\":0}\n" },
+        };
+        g_autoptr(Peer) peer = peer_new();
+
+        peer_guest_db(peer);
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                peer_answer(peer, "SetVcpu", "(st)", rows[i].answer);
+                g_autofree char *shown = run_on_terminal(peer, 80, 24, ENVIRONMENT("NO_COLOR", "1"), rows[i].words);
+                g_assert_cmpstr(shown, ==, rows[i].shown);
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/client/terminal/" #name, test_##name)
@@ -222,6 +246,7 @@ int main(int argc, char *argv[]) {
         ADD(tables_wrap_on_a_narrow_terminal);
         ADD(plain_characters_where_the_locale_has_no_others);
         ADD(host_goes_through_ssh);
+        ADD(hints_only_on_a_terminal);
         ADD(long_names_of_guests_stay_in_their_column);
         return g_test_run();
 }

@@ -111,6 +111,8 @@ static void test_set_count_says_which_way_it_went(void) {
                 { { "set-count", "db", "4", "--async" }, "('2-3', 9)", "SetCount", "(uint32 4, ['async'])", "job 9\n" },
                 { { "set-count", "db", "2", "--cell", "1" }, "('2-3', 0)", "SetCellVcpus", "(uint32 1, uint32 2, @as [])",
                   "db: vCPUs 2-3 are plugged; its cell 1 has 2 now.\n" },
+                { { "set-count", "db", "1", "--cell", "1" }, "('2', 0)", "SetCellVcpus", "(uint32 1, uint32 1, @as [])",
+                  "db: vCPU 2 is plugged; its cell 1 has 1 now.\n" },
                 { { "set-count", "db", "0", "--cell=0" }, "('0-1', 0)", "SetCellVcpus", "(uint32 0, uint32 0, @as [])",
                   "db: vCPUs 0-1 are unplugged; its cell 0 has 0 now.\n" },
                 { { "set-count", "db", "0", "--cell=1", "--live" }, "('', 0)", "SetCellVcpus",
@@ -131,6 +133,9 @@ static void test_guest_that_is_off_is_changed_for_its_next_starts(void) {
                   "db: vCPUs 2-3 are enabled at its next starts.\n" },
                 { { "set-vcpu", "db", "2", "off" }, "('', 0)", "SetVcpu", "(uint32 2, false, @as [])",
                   "db: vCPU 2 is disabled already at its next starts.\n" },
+                /* An agent is of one that runs: what was answered is believed. */
+                { { "set-vcpu", "db", "2", "off", "--guest" }, "('2', 0)", "SetVcpu", "(uint32 2, false, ['guest'])",
+                  "db: its agent took vCPU 2 offline.\n" },
         };
         g_autoptr(Peer) peer = peer_new();
 

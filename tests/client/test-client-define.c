@@ -243,6 +243,32 @@ static void test_sockets_that_cannot_be_connected_to(void) {
         (void) g_rmdir(folder);
 }
 
+/* A monitor that serves somebody else does not take a second one, and does not hold us. */
+static void test_monitor_that_is_taken_is_not_waited_for(void) {
+        g_autofree char *folder = folder_make(), *path = g_build_filename(folder, "qmp", NULL);
+        g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+        g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func(g_object_unref);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GSocket) socket = g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
+        g_autoptr(Peer) peer = peer_new();
+
+        g_assert_no_error(error);
+        g_socket_set_listen_backlog(socket, 1);
+        g_assert_true(g_socket_bind(socket, address, TRUE, NULL) && g_socket_listen(socket, NULL));
+        for (gboolean room = TRUE; room;) {
+                GSocket *other = g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
+                g_ptr_array_add(others, other);
+                g_socket_set_blocking(other, FALSE);
+                room = g_socket_connect(other, address, NULL, NULL);
+        }
+        g_auto(Run) run = RUN(peer, "register", "db", path);
+        g_assert_cmpint(run.status, ==, 1);
+        g_assert_nonnull(strstr(run.err, "Somebody else is connected, and it takes no second one.\n"));
+        g_assert_cmpint(peer_calls_left(peer), ==, 0);
+        (void) g_unlink(path);
+        (void) g_rmdir(folder);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/client/define/" #name, test_##name)
@@ -252,5 +278,6 @@ int main(int argc, char *argv[]) {
         ADD(guests_are_let_go);
         ADD(register_passes_connected_descriptors);
         ADD(sockets_that_cannot_be_connected_to);
+        ADD(monitor_that_is_taken_is_not_waited_for);
         return g_test_run();
 }

@@ -17,6 +17,7 @@
 #include "faces/domains.h"
 #include "faces/host.h"
 #include "faces/manager.h"
+#include "guest/definitions.h"
 #include "guest/qemu/backend.h"
 #include "host/host.h"
 #include "lib/config.h"
@@ -41,6 +42,7 @@ struct Service {
         Host *host;
         HostFaces *host_faces;
         Guests *guests;
+        Definitions *definitions;
         QemuBackend *qemu;
         const char *backends[2];
         DomainFaces *domain_faces;
@@ -168,6 +170,11 @@ static int service_find_guests(Service *service) {
         r = host_cpus_follow(service->host, service->guests);
         if (r < 0)
                 return r;
+        r = definitions_new(service->guests, &qemu_backend_calls, service->options.runtime_dir, service->options.state_dir, &service->definitions);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                log_warning("What is stored for guests cannot be used: %s", strerror(-r));
         r = qemu_backend_new(service->event, service->guests, service->options.runtime_dir, &service->qemu);
         if (r == -ENOMEM)
                 return r;
@@ -271,6 +278,7 @@ Service *service_free(Service *service) {
         }
         qemu_backend_free(service->qemu);
         domain_faces_free(service->domain_faces);
+        definitions_free(service->definitions);
         guests_free(service->guests);
         host_faces_free(service->host_faces);
         manager_unpublish(&service->manager);

@@ -132,10 +132,10 @@ static const char *pending_of(const View *view, uint32_t id) {
         return cpuset_contains(&view->domain->pending_unplug, id) ? "unplug" : NULL;
 }
 
-/* The guest numbers its CPUs itself, in the order in which they came; that is ours as
- * long as the guest is not sparse. */
+/* The guest numbers its CPUs itself, in the order in which they came: which of its numbers
+ * is which vCPU is only known as long as there are no gaps. */
 static int append_guest_online(sd_bus_message *message, const View *view, uint32_t id) {
-        for (size_t i = 0; i < view->n_agent; i++)
+        for (size_t i = 0; i < view->n_agent && !view->table->sparse; i++)
                 if (view->agent[i].id == id)
                         return dictionary_add_bool(message, "guest_online", view->agent[i].online);
         return 0;

@@ -54,6 +54,10 @@ int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, vo
         return 0;
 }
 
+bool definitions_are_changing(const Domain *domain) {
+        return false;
+}
+
 void definitions_keep_run(Domain *domain) {
         g_assert_true(domain == guest.domain);
         guest.n_kept++;

@@ -18,6 +18,10 @@
 #define VCPUS "org.berth1.Domain.Vcpus"
 #define DOMAINS ROOT_PATH "/domains/"
 
+/* For an answer that comes, however busy this machine is, and for one that does not. */
+#define LONG_USEC (UINT64_C(60) * 1000000)
+#define SHORT_USEC UINT64_C(50000)
+
 static void guest_appears_with_its_vcpus(void) {
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
         g_autoptr(Signals) signals = signals_record(service->bus);
@@ -54,6 +58,13 @@ static void wait_ended(Subject *subject) {
                 ;
 }
 
+static void set_timeout(Subject *subject, uint64_t usec) {
+        GuestSettings settings = *guests_settings(subject->guests);
+
+        settings.agent_timeout_usec = usec;
+        guests_set_settings(subject->guests, &settings);
+}
+
 static Subject *subject_new(unsigned n_vcpus, unsigned maximum) {
         Subject *subject = g_new0(Subject, 1);
         g_autoptr(GError) error = NULL;
@@ -63,6 +74,7 @@ static Subject *subject_new(unsigned n_vcpus, unsigned maximum) {
         subject->guest = booted_guest_start(subject->runtime_dir, "alpha", n_vcpus, maximum);
         g_assert_cmpint(sd_event_new(&subject->event), >=, 0);
         g_assert_cmpint(guests_new(subject->event, NULL, &subject->guests), ==, 0);
+        set_timeout(subject, LONG_USEC);
         g_assert_cmpint(qemu_backend_new(subject->event, subject->guests, subject->runtime_dir, &subject->backend), ==, 0);
         while (!(subject->domain = guests_find(subject->guests, "alpha")) || subject->domain->state != DOMAIN_RUNNING)
                 g_assert_cmpint(sd_event_run(subject->event, UINT64_MAX), >=, 0);
@@ -128,13 +140,6 @@ static const char *set_vcpu(Subject *subject, uint32_t id, bool enable) {
 
         g_assert_cmpint(cpuset_add(&ids, id), ==, 0);
         return change(subject, &(AgentVcpusRequest) { .ids = &ids, .enable = enable });
-}
-
-static void set_timeout(Subject *subject, uint64_t usec) {
-        GuestSettings settings = *guests_settings(subject->guests);
-
-        settings.agent_timeout_usec = usec;
-        guests_set_settings(subject->guests, &settings);
 }
 
 static void agent_takes_vcpus_offline_and_online(void) {
@@ -222,23 +227,23 @@ static void agent_that_cannot_answer_is_a_warning_until_it_does(void) {
         int fd;
 
         booted_guest_control(subject->guest, "stop", NULL);
-        set_timeout(subject, 50000);
+        set_timeout(subject, SHORT_USEC);
         assert_says(ask(subject), PARTS("it is silent"));
         g_assert_cmpint(subject->code, ==, ERROR_GUEST_AGENT_UNAVAILABLE);
         g_assert_cmpuint(subject->domain->findings.n_items, ==, 1);
         g_assert_cmpstr(subject->domain->findings.items[0].code, ==, "agent-unavailable");
 
         /* What was asked meanwhile is answered now, to nobody. */
-        set_timeout(subject, 60 * G_USEC_PER_SEC);
+        set_timeout(subject, LONG_USEC);
         booted_guest_control(subject->guest, "cont", NULL);
         g_assert_cmpstr(ask(subject), ==, "0+! 1+");
         g_assert_cmpuint(subject->domain->findings.n_items, ==, 0);
 
         fd = connect_agent(subject);
-        set_timeout(subject, 50000);
+        set_timeout(subject, SHORT_USEC);
         assert_says(ask(subject), PARTS("somebody else is connected"));
         g_assert_cmpint(close(fd), ==, 0);
-        set_timeout(subject, 60 * G_USEC_PER_SEC);
+        set_timeout(subject, LONG_USEC);
         g_assert_cmpstr(ask(subject), ==, "0+! 1+");
 }
 

@@ -433,6 +433,25 @@ static void others_wait_no_longer_than_their_own_deadline(void) {
         g_assert_false(subject->peer->ended);
 }
 
+static void next_question_does_not_get_a_late_answer(void) {
+        g_autoptr(Subject) subject = subject_new();
+        g_auto(Outcome) late = {}, next = {};
+
+        set_timeout(subject, SHORT_USEC);
+        ask(subject, &late);
+        set_timeout(subject, LONG_USEC);
+        change(subject, &next);
+        wait_done(subject, &late);
+        g_assert_cmpint(late.code, ==, ERROR_GUEST_AGENT_UNAVAILABLE);
+        peer_settle(subject->peer);
+        g_assert_cmpuint(subject->n_opened, ==, 2);
+        synchronize(subject, 2);
+        g_free(peer_wait_line(subject->peer));
+        peer_send(subject->peer, "{\"return\": 2}\n");
+        wait_done(subject, &next);
+        g_assert_cmpint(next.result, ==, 2);
+}
+
 static void stuck_agent_delays_no_other(void) {
         g_autoptr(Subject) stuck = subject_new(), subject = subject_new();
         g_auto(Outcome) waits = {}, outcome = {};
@@ -746,6 +765,7 @@ int main(int argc, char **argv) {
                 { "/agent/agent-need-not-say-whether-a-vcpu-can-go", agent_need_not_say_whether_a_vcpu_can_go },
                 { "/agent/silence-ends-at-the-deadline", silence_ends_at_the_deadline },
                 { "/agent/others-wait-no-longer-than-their-own-deadline", others_wait_no_longer_than_their_own_deadline },
+                { "/agent/next-question-does-not-get-a-late-answer", next_question_does_not_get_a_late_answer },
                 { "/agent/stuck-agent-delays-no-other", stuck_agent_delays_no_other },
                 { "/agent/endless-nonsense-before-the-number-is-too-much", endless_nonsense_before_the_number_is_too_much },
                 { "/agent/wrong-numbers-without-end-are-too-much", wrong_numbers_without_end_are_too_much },

@@ -151,11 +151,16 @@ static void change(Subject *subject, Outcome *outcome) {
         g_assert_cmpint(qemu_agent_change_vcpus(subject->agent, vcpus, ELEMENTSOF(vcpus), on_changed_vcpus, outcome, &error), ==, 0);
 }
 
+/* The peer may be another after it. */
+static void settle(Subject *subject) {
+        while (sd_event_run(subject->event, 0) > 0)
+                ;
+}
+
 static void wait_done(Subject *subject, const Outcome *outcome) {
         while (outcome->n == 0)
                 g_assert_cmpint(sd_event_run(subject->event, UINT64_MAX), >=, 0);
-        if (subject->peer)
-                peer_settle(subject->peer);
+        settle(subject);
         g_assert_cmpuint(outcome->n, ==, 1);
 }
 
@@ -187,7 +192,7 @@ static void say_id(Subject *subject, gint64 id) {
         g_autofree char *text = g_strdup_printf("\xff{\"return\": %" G_GINT64_FORMAT "}\n", id);
 
         peer_send(subject->peer, text);
-        peer_settle(subject->peer);
+        settle(subject);
 }
 
 static void synchronize(Subject *subject, unsigned n) {
@@ -296,7 +301,7 @@ static void what_others_left_is_passed_over(void) {
                         id = wait_connected(subject, 1);
                         if (piece) {
                                 peer_send_bytes(subject->peer, rows[i].text, rows[i].length / 2);
-                                peer_settle(subject->peer);
+                                settle(subject);
                                 peer_send_bytes(subject->peer, rows[i].text + rows[i].length / 2, rows[i].length - rows[i].length / 2);
                         } else
                                 peer_send_bytes(subject->peer, rows[i].text, rows[i].length);
@@ -431,6 +436,8 @@ static void others_wait_no_longer_than_their_own_deadline(void) {
         g_assert_null(strstr(second.message, "not known"));
         g_assert_cmpuint(first.n, ==, 0);
         g_assert_false(subject->peer->ended);
+        subject->agent = qemu_agent_free(subject->agent);
+        g_assert_cmpint(first.code, ==, ERROR_NOT_RUNNING);
 }
 
 static void next_question_does_not_get_a_late_answer(void) {
@@ -443,7 +450,7 @@ static void next_question_does_not_get_a_late_answer(void) {
         change(subject, &next);
         wait_done(subject, &late);
         g_assert_cmpint(late.code, ==, ERROR_GUEST_AGENT_UNAVAILABLE);
-        peer_settle(subject->peer);
+        settle(subject);
         g_assert_cmpuint(subject->n_opened, ==, 2);
         synchronize(subject, 2);
         g_free(peer_wait_line(subject->peer));
@@ -465,6 +472,8 @@ static void stuck_agent_delays_no_other(void) {
         wait_done(subject, &outcome);
         g_assert_cmpint(outcome.result, ==, 0);
         g_assert_cmpuint(waits.n, ==, 0);
+        stuck->agent = qemu_agent_free(stuck->agent);
+        g_assert_cmpint(waits.code, ==, ERROR_NOT_RUNNING);
 }
 
 static void endless_nonsense_before_the_number_is_too_much(void) {
@@ -487,7 +496,7 @@ static void wrong_numbers_without_end_are_too_much(void) {
         wait_connected(subject, 1);
         while (outcome.n == 0) {
                 peer_send(subject->peer, "\xff{\"return\": 5}\n");
-                peer_settle(subject->peer);
+                settle(subject);
         }
         expect_unavailable(&outcome, "again and again");
 }
@@ -533,7 +542,7 @@ static void who_asks_after_a_change_hears_what_is_after_it(void) {
         ask(subject, &after);
         synchronize(subject, 1);
         expect_line(subject, GET);
-        peer_settle(subject->peer);
+        settle(subject);
         g_assert_cmpuint(subject->peer->input->len, ==, 0);
         peer_send(subject->peer, TWO);
         g_free(peer_wait_line(subject->peer));

@@ -131,6 +131,27 @@ static void garbage_ends_the_connection(void) {
         }
 }
 
+static void marked_lines_alone_are_taken(void) {
+        static const char text[] = "{\"a\":1}\nhalf\0\xffno\n{\"a\":2}\n\xff\r\n{\"a\":3}\n{\"a\":4}\n\xff[]\n\xff{\"half\xff{\"a\":5}\nhalf";
+
+        for (size_t size = 1; size < sizeof text; size++) {
+                g_autoptr(Peer) peer = peer_new(NULL);
+                g_autoptr(Subject) subject = subject_new(peer);
+
+                json_line_take_marked(subject->line, '\xff');
+                for (size_t at = 0; at < sizeof text - 1; at += size) {
+                        peer_send_bytes(peer, text + at, MIN(size, sizeof text - 1 - at));
+                        peer_settle(peer);
+                }
+                g_assert_cmpstr(subject->heard->str, ==, "{\"a\":3}{\"a\":5}");
+                json_line_take_all(subject->line);
+                peer_send(peer, "{\"a\":6}\n");
+                peer_settle(peer);
+                g_assert_cmpstr(subject->heard->str, ==, "{\"a\":3}{\"a\":5}{\"a\":6}");
+                g_assert_cmpuint(subject->n_closed, ==, 0);
+        }
+}
+
 /* An object of so many bytes. */
 static char *make_line(size_t length) {
         char *text = g_malloc(length + 1);
@@ -453,6 +474,7 @@ static void what_is_no_socket_is_refused_or_ends(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/json-line/lines-come-in-pieces", lines_come_in_pieces);
+        g_test_add_func("/json-line/marked-lines-alone-are-taken", marked_lines_alone_are_taken);
         g_test_add_func("/json-line/garbage-ends-the-connection", garbage_ends_the_connection);
         g_test_add_func("/json-line/a-line-is-at-most-256-kib", a_line_is_at_most_256_kib);
         g_test_add_func("/json-line/long-lines-follow-each-other", long_lines_follow_each_other);

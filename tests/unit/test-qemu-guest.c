@@ -30,6 +30,7 @@ typedef struct Machine {
         unsigned threads;               /* of a unit */
         char *ids[UNITS];               /* of the devices; NULL: not plugged; "": from the start */
         unsigned thread;                /* that all vCPUs have */
+        unsigned foreign;               /* a unit with a thread of another process; 0: none */
         const char *uuid;
         GString *commands;              /* "add berth-vcpu-3", … */
         unsigned n_looks;
@@ -128,7 +129,7 @@ static void answer_cpus(int64_t id) {
 
                 for (unsigned n = 0; path && n < machine->threads; n++) {
                         g_string_append_printf(text, "%s{'cpu-index':%u,'thread-id':%u,'target':'x','props':{'core-id':%u},'qom-path':'%s",
-                                               text->len > 1 ? "," : "", unit * machine->threads + n, machine->thread,
+                                               text->len > 1 ? "," : "", unit * machine->threads + n, machine->foreign > 0 && unit == machine->foreign ? 1 : machine->thread,
                                                unit * machine->threads, path);
                         if (machine->threads > 1)
                                 g_string_append_printf(text, "/thread[%u]", n);
@@ -425,6 +426,23 @@ static void test_threads_of_others_are_not_used(void) {
         look_again();
         g_assert_nonnull(find_finding("process-unknown"));
         g_assert_null(machine->domain->process);
+        end_machine();
+}
+
+/* It may have ended after the answer: that is looked at again, but not for ever. */
+static void test_one_thread_of_others_is_enough(void) {
+        start_machine(1, 3);
+        g_assert_nonnull(machine->domain->process);
+        machine->foreign = 2;
+        say("{'event':'DEVICE_DELETED','data':{'path':'/machine/peripheral/disk'}}");
+        turn_until(find_finding("process-unknown"));
+        g_assert_null(machine->domain->process);
+        for (uint32_t id = 0; id < 3; id++)
+                g_assert_cmpuint(vcpu_table_find(machine->domain->vcpus, id)->thread, ==, 0);
+        machine->foreign = 0;
+        look_again();
+        g_assert_null(find_finding("process-unknown"));
+        g_assert_nonnull(machine->domain->process);
         end_machine();
 }
 
@@ -861,6 +879,7 @@ int main(int argc, char *argv[]) {
 
         g_test_add_func("/qemu-guest/guest_is_known_by_its_monitor", test_guest_is_known_by_its_monitor);
         g_test_add_func("/qemu-guest/threads_of_others_are_not_used", test_threads_of_others_are_not_used);
+        g_test_add_func("/qemu-guest/one_thread_of_others_is_enough", test_one_thread_of_others_is_enough);
         g_test_add_func("/qemu-guest/uuid_of_zeroes_is_none", test_uuid_of_zeroes_is_none);
         g_test_add_func("/qemu-guest/end_is_told_once", test_end_is_told_once);
         g_test_add_func("/qemu-unit/plug", test_plug);

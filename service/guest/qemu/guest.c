@@ -204,30 +204,51 @@ static unsigned take_hotpluggable(QemuGuest *guest, const QmpResult *result) {
 
 static void guest_ask_cpus(QemuGuest *guest);
 
+/* One of many; "threads" are all that the process has, if it lives in a namespace of its
+ * own, where each search would read them anew. */
+static bool owns_thread(const Process *process, const ProcessThreads *threads, uint32_t thread) {
+        _cleanup_close_ int fd = -1;
+
+        if (process->namespace_depth > 0)
+                return process_threads_find(threads, (pid_t) thread);
+        fd = process_open_thread(process, (pid_t) thread, NULL);
+        return fd >= 0;
+}
+
 /* Whether the process that we know owns all threads that the monitor names; if not, says
  * which it does not own. Threads that were looked at before are not looked at again.
  * "*ret_some" is whether any of them is one of the process. */
 static int check_threads(const QemuGuest *guest, const VcpuTable *table, bool *ret_some, Error *error) {
+        _cleanup_process_threads_ ProcessThreads threads = {};
         const Domain *domain = guest->domain;
         const Process *process = guest->process ?: domain->process;
-        int problem = 0;
+        uint32_t foreign = 0;
+        pid_t tid;
+        int r;
 
         *ret_some = false;
         if (!process)
                 return error_set(error, ERROR_BACKEND_FAILED, "the process of this QEMU is not known");
-        for (uint32_t id = 0; id < table->maximum; id++) {
-                const Vcpu *vcpu = table->vcpus + id, *before = domain->process ? vcpu_table_find(domain->vcpus, id) : NULL;
-                pid_t tid;
-
-                if (vcpu->thread == 0 || (before && before->thread == vcpu->thread) ||
-                    process_find_thread(process, (pid_t) vcpu->thread, &tid, problem == 0 ? error : NULL) >= 0)
-                        *ret_some |= vcpu->thread != 0;
-                else if (problem == 0)
-                        problem = -ESRCH;
-                if (problem < 0 && *ret_some)
-                        break;
+        if (process->namespace_depth > 0) {
+                r = process_list_threads(process, &threads, error);
+                if (r < 0)
+                        return r;
         }
-        return problem;
+        for (uint32_t id = 0; id < table->maximum && !(foreign != 0 && *ret_some); id++) {
+                const Vcpu *vcpu = table->vcpus + id, *before = domain->process ? vcpu_table_find(domain->vcpus, id) : NULL;
+
+                if (vcpu->thread == 0)
+                        continue;
+                if ((before && before->thread == vcpu->thread) || owns_thread(process, &threads, vcpu->thread))
+                        *ret_some = true;
+                else
+                        foreign = vcpu->thread;
+        }
+        if (foreign == 0)
+                return 0;
+        /* For the words; it may even have come meanwhile. */
+        r = process_find_thread(process, (pid_t) foreign, &tid, error);
+        return r < 0 ? r : -EAGAIN;
 }
 
 /* Only a process whose threads the monitor names is the domain's: the one that listens
@@ -250,7 +271,7 @@ static bool guest_identify(QemuGuest *guest, VcpuTable *table) {
         if (some && guest->n_unsettled < UNSETTLED_MAX)
                 return false;
 
-        set_problem(&guest->process_problem, error.message ?: "there is not enough memory to look for its threads");
+        set_problem(&guest->process_problem, error.message ?: "its threads could not be looked at");
         if (domain->process) {
                 guest->process = TAKE_PTR(domain->process);
                 domain_changed(domain, DOMAIN_CHANGE_FEATURES);

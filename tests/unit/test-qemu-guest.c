@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "guest/definitions.h"
 #include "guest/plug.h"
 #include "guest/qemu/backend.h"
 #include "guest/qemu/guest.h"
@@ -453,6 +455,46 @@ static void test_uuid_of_zeroes_is_none(void) {
         end_machine();
 }
 
+/* What is stored for a guest outlives its runs, and each has the same object. */
+static void test_run_of_a_stored_guest_has_its_object(void) {
+        static const char xml[] = "<domain><name>web</name><uuid>" UUID "</uuid><vcpu current='2'>8</vcpu></domain>";
+        g_autofree char *top = g_dir_make_tmp("berth-guest-XXXXXX", NULL);
+        g_autofree char *folder = g_build_filename(top, "domains", NULL), *file = g_build_filename(folder, "web.xml", NULL);
+        g_autofree char *runs = g_build_filename(top, "runs", NULL), *run = g_build_filename(runs, "web.xml", NULL);
+        _cleanup_(definitions_freep) Definitions *definitions = NULL;
+        Domain *stored;
+
+        g_assert_cmpint(g_mkdir(folder, 0755), ==, 0);
+        g_assert_true(g_file_set_contents(file, xml, -1, NULL));
+        make_machine(1, 2);
+        g_assert_cmpint(definitions_new(machine->guests, &qemu_backend_calls, top, top, &definitions), ==, 0);
+        stored = machine->domain;
+        g_assert_nonnull(stored);
+        g_assert_false(domain_is_running(stored));
+
+        connect_machine();
+        g_assert_true(qemu_guest_domain(machine->guest) == stored);
+        g_assert_true(domain_is_running(stored));
+        turn_until(stored->vcpus_of_run && stored->state == DOMAIN_RUNNING);
+        g_assert_true(machine->domain == stored);
+        g_assert_cmpint(stored->pid, ==, getpid());
+
+        peer_hang_up(machine->peer);
+        turn_until(machine->n_ended > 0);
+        g_assert_true(machine->domain == stored);
+        g_assert_false(domain_is_running(stored));
+        g_assert_cmpint(stored->state, ==, DOMAIN_SHUTOFF);
+        g_assert_cmpint(stored->pid, ==, 0);
+
+        (void) g_unlink(run);
+        (void) g_rmdir(runs);
+        g_assert_cmpint(g_unlink(file), ==, 0);
+        g_assert_cmpint(g_rmdir(folder), ==, 0);
+        (void) g_rmdir(top);
+        definitions = definitions_free(definitions);
+        end_machine();
+}
+
 static void test_end_is_told_once(void) {
         start_machine(1, 1);
         peer_hang_up(machine->peer);
@@ -879,6 +921,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/qemu-guest/threads_of_others_are_not_used", test_threads_of_others_are_not_used);
         g_test_add_func("/qemu-guest/one_thread_of_others_is_enough", test_one_thread_of_others_is_enough);
         g_test_add_func("/qemu-guest/uuid_of_zeroes_is_none", test_uuid_of_zeroes_is_none);
+        g_test_add_func("/qemu-guest/run_of_a_stored_guest_has_its_object", test_run_of_a_stored_guest_has_its_object);
         g_test_add_func("/qemu-guest/end_is_told_once", test_end_is_told_once);
         g_test_add_func("/qemu-unit/plug", test_plug);
         g_test_add_func("/qemu-unit/plug_is_told_once", test_plug_is_told_once);

@@ -28,7 +28,7 @@ static char *kernel_folder(void) {
 }
 
 static void make_initramfs(const char *kernel, const char *path) {
-        g_autofree char *program = g_build_filename(g_getenv("BERTH_SOURCE_ROOT"), "tests", "guests", "make-initramfs", NULL);
+        g_autofree char *program = g_build_filename(g_getenv("BERTH_SOURCE_ROOT"), "tools", "guest", "make-initramfs", NULL);
         g_autoptr(GSubprocess) process = NULL;
         g_autoptr(GError) error = NULL;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A guest that runs a Linux (tests/guests), always emulated, with QEMU's guest agent in
+/* A guest that runs a Linux (tools/guest), always emulated, with QEMU's guest agent in
  * it. It needs the folder that tools/fetch-guest-kernel fills: $BERTH_GUEST_KERNEL, by
  * default guest-kernel in the build folder.
  *

@@ -26,6 +26,7 @@ struct JsonLine {
         bool marked;                    /* only a line after a "mark" is one */
         char mark;
         bool skipping;                  /* no mark yet, since the last line */
+        bool forgiving;
         size_t n_skipped;               /* in all */
 
         bool broken;                    /* takes nothing more; what it sent before is still read */
@@ -173,7 +174,7 @@ static bool line_split(JsonLine *line, size_t from) {
                         line->skipping = line->marked;
                         if (is_object)
                                 line->handlers.object(object, line->userdata);
-                        else if (line->marked)
+                        else if (line->marked || line->forgiving)
                                 line_skip(line, length);
                         else
                                 json_line_drop(line, "it sent what is no JSON object");
@@ -315,6 +316,10 @@ void json_line_take_marked(JsonLine *line, char mark) {
 
 void json_line_take_all(JsonLine *line) {
         line->marked = line->skipping = false;
+}
+
+void json_line_forgive(JsonLine *line, bool forgiving) {
+        line->forgiving = forgiving;
 }
 
 int json_line_fd(const JsonLine *line) {

@@ -18,7 +18,7 @@ typedef struct JsonLine JsonLine;
 /* What is queued for a peer that does not read; more, and it is dropped. */
 #define JSON_LINE_QUEUE_MAX (1024u * 1024u)
 
-/* What is passed over at most, in all (json_line_take_marked()). */
+/* What is passed over at most, in all (json_line_take_marked(), json_line_forgive()). */
 #define JSON_LINE_SKIP_MAX (4u * 1024u * 1024u)
 
 typedef struct JsonLineHandlers {
@@ -50,6 +50,11 @@ void json_line_take_marked(JsonLine *line, char mark);
 
 /* From here on every line is, as at the start. Both may be called from "object". */
 void json_line_take_all(JsonLine *line);
+
+/* Passes over lines that are no objects too, or stops doing so: on a connection that
+ * somebody else used before us, the first may be the half of one. They count like what
+ * json_line_take_marked() passes over. */
+void json_line_forgive(JsonLine *line, bool forgiving);
 
 /* Gives the peer up: "closed" follows, with this reason, a constant. Nothing more is
  * read or sent. */

@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A connection has no state that could be asked for. One that an earlier service used
+ * may hold the end of an answer whose start that one had read, answers to its
+ * questions and events, and in QEMU's hands half a command, or a greeting that nobody has
+ * heard. So we send the byte 0xFF, at which QEMU's parser gives up what it had begun,
+ * and the command qmp_capabilities with an id that nobody has used. QEMU takes that command
+ * at any time: it says CommandNotFound when the negotiation was done before. What comes before its
+ * answer is the past, and what comes after is ours. */
+
 #include "qmp.h"
 
 #include <errno.h>
 #include <string.h>
+#include <systemd/sd-id128.h>
 
 #include "json-line.h"
 
 #define NEGOTIATION_TIMEOUT_USEC (5 * UINT64_C(1000000))
+
+/* QEMU gives up at this byte what it has read of a command. */
+#define RESET '\xff'
+
+/* Where the ids of a connection start that others used: so that JSON keeps them exact,
+ * and no answer to somebody else's question is likely to have one of ours. */
+#define FIRST_ID_MASK ((UINT64_C(1) << 52) - 1)
 
 /* One command on its way. It stays in the list until its answer comes or its time is
  * over, also when nobody wants to hear of it: its id must not be a stray's. */
@@ -27,6 +43,7 @@ struct Qmp {
         void *userdata;
         uint64_t negotiation_timeout_usec;
         bool greeted;
+        bool resuming;                  /* what comes is somebody else's until the capabilities are answered */
         bool ready;
         bool closing, freeing;
         int64_t last_id;
@@ -81,15 +98,27 @@ static void on_closed(const char *reason, void *userdata) {
                 qmp->handlers.closed(reason, qmp->userdata);
 }
 
+static int qmp_negotiate(Qmp *qmp);
+
 static void on_capabilities(const QmpResult *result, void *userdata) {
         Qmp *qmp = userdata;
+        bool done_before;
 
         if (result->error == -ECONNRESET)
                 return;
-        if (result->error < 0) {
+        /* There is no other connection to try: it may be stuck, as while it saves a snapshot. */
+        if (qmp->resuming && result->error == -ETIMEDOUT) {
+                if (qmp_negotiate(qmp) < 0)
+                        json_line_drop(qmp->line, "it does not read what is sent to it");
+                return;
+        }
+        done_before = qmp->resuming && result->error == -EREMOTEIO && strcmp(result->class, "CommandNotFound") == 0;
+        if (result->error < 0 && !done_before) {
                 json_line_drop(qmp->line, result->error == -ETIMEDOUT ? "it greeted and then did not answer" : "it refused the negotiation of capabilities");
                 return;
         }
+        qmp->resuming = false;
+        json_line_forgive(qmp->line, false);
         qmp->ready = true;
         qmp->handlers.ready(qmp->userdata);
 }
@@ -161,16 +190,17 @@ static int command_send(Qmp *qmp, const char *name, JsonObject *taken, uint64_t 
         return 0;
 }
 
-static void on_greeting(Qmp *qmp) {
-        int r;
+static int qmp_negotiate(Qmp *qmp) {
+        return command_send(qmp, "qmp_capabilities", NULL, qmp->negotiation_timeout_usec, on_capabilities, qmp, NULL);
+}
 
+static void on_greeting(Qmp *qmp) {
         if (qmp->greeted) {
                 qmp->n_strays++;
                 return;
         }
         qmp->greeted = true;
-        r = command_send(qmp, "qmp_capabilities", NULL, qmp->negotiation_timeout_usec, on_capabilities, qmp, NULL);
-        if (r < 0)
+        if (qmp_negotiate(qmp) < 0)
                 json_line_drop(qmp->line, "there is not enough memory to answer its greeting");
 }
 
@@ -220,6 +250,21 @@ int qmp_new(sd_event *event, int fd, const QmpHandlers *handlers, void *userdata
 
         *ret = TAKE_PTR(qmp);
         return 0;
+}
+
+int qmp_resume(Qmp *qmp) {
+        const char reset = RESET;
+        sd_id128_t random;
+        int r;
+
+        r = sd_id128_randomize(&random);
+        if (r < 0)
+                return r;
+        qmp->last_id = (int64_t) (random.qwords[0] & FIRST_ID_MASK);
+        qmp->greeted = qmp->resuming = true;
+        json_line_forgive(qmp->line, true);
+        r = json_line_send_bytes(qmp->line, &reset, 1);
+        return r < 0 ? r : qmp_negotiate(qmp);
 }
 
 Qmp *qmp_free(Qmp *qmp) {

@@ -36,6 +36,12 @@ typedef struct QmpHandlers {
  * holds not before that one has left. */
 int qmp_new(sd_event *event, int fd, const QmpHandlers *handlers, void *userdata, Qmp **ret);
 
+/* Somebody before us has used this connection, who may have been in the middle of anything:
+ * instead of waiting for a greeting, makes sure that the capabilities are negotiated,
+ * and passes over all that comes before the answer. "ready" follows. To be called
+ * right after qmp_new(). A monitor that does not answer is asked again. */
+int qmp_resume(Qmp *qmp);
+
 /* How long the monitor may take for its capabilities once it has greeted; 5 s if this is
  * not called. It is dropped then. */
 void qmp_set_negotiation_timeout(Qmp *qmp, uint64_t timeout_usec);

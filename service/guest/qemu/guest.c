@@ -60,6 +60,8 @@ struct QemuGuest {
         sd_event *event;
         QemuGuestEnded ended;
         void *userdata;
+        void (*when_announced)(QemuGuest *guest, void *userdata);       /* NULL if nobody wants to know */
+        void *announced_userdata;
         QemuFolder *folder;
         Domain *domain;
         Process *process;               /* until its threads are known to be those that the monitor names: then the domain's */
@@ -140,6 +142,8 @@ static void guest_announce(QemuGuest *guest) {
                 domain_changed(guest->domain, DOMAIN_CHANGE_UUID | DOMAIN_CHANGE_STATE | DOMAIN_CHANGE_PID | DOMAIN_CHANGE_FEATURES);
         else
                 domain_announce(guest->domain);
+        if (guest->when_announced)
+                guest->when_announced(guest, guest->announced_userdata);
 }
 
 static void guest_changed(QemuGuest *guest, unsigned change) {
@@ -544,6 +548,15 @@ int qemu_guest_new(Guests *guests, const char *name, int taken, pid_t pid, Proce
 
         *ret = TAKE_PTR(guest);
         return 0;
+}
+
+int qemu_guest_resume(QemuGuest *guest) {
+        return qmp_resume(guest->qmp);
+}
+
+void qemu_guest_when_announced(QemuGuest *guest, void (*announced)(QemuGuest *, void *), void *userdata) {
+        guest->when_announced = announced;
+        guest->announced_userdata = userdata;
 }
 
 QemuGuest *qemu_guest_free(QemuGuest *guest) {

@@ -25,6 +25,14 @@ typedef void (*QemuGuestEnded)(QemuGuest *guest, const char *reason, void *userd
 int qemu_guest_new(Guests *guests, const char *name, int fd, pid_t pid, Process *process, QemuFolder *folder,
                    QemuGuestEnded ended, void *userdata, QemuGuest **ret);
 
+/* The connection is one that an earlier service had: see qmp_resume(). Right after
+ * qemu_guest_new(). */
+int qemu_guest_resume(QemuGuest *guest);
+
+/* Called once when the domain is announced, and not before this returns: when all is known of it, or
+ * its monitor has been silent for too long. */
+void qemu_guest_when_announced(QemuGuest *guest, void (*announced)(QemuGuest *guest, void *userdata), void *userdata);
+
 /* Its run is over: what is pending ends with NotRunning, then the domain is turned off or
  * freed. */
 QemuGuest *qemu_guest_free(QemuGuest *guest);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.berth1.Manager: guests that are defined before they run, and guests that are
- * handed over. */
+/* org.berth1.Manager: guests that are defined before they run. */
 
 #include "manager.h"
 
@@ -15,16 +14,21 @@
 #include "guest/name.h"
 #include "manager.gen.h"
 
-/* The guest whose object it is; NULL if it is no guest's. */
-static Domain *find_by_path(const Manager *manager, const char *path) {
+Domain *manager_find_domain(const Manager *manager, const char *path) {
         for (Domain *domain = guests_first(manager->guests); domain; domain = domain->next)
                 if (domain->published && strcmp(object_path(domain->published), path) == 0)
                         return domain;
         return NULL;
 }
 
-static int no_such_domain(const char *path, Error *error) {
+int manager_no_such_domain(const char *path, Error *error) {
         return error_set(error, ERROR_NO_SUCH_DOMAIN, "there is no guest at %.128s", path);
+}
+
+int manager_check_name(const char *name, Error *error) {
+        if (guest_name_is_valid(name))
+                return 0;
+        return error_set(error, ERROR_INVALID_ARGS, "\"%.64s\" is no name for a guest: 1 to %u bytes of printable UTF-8, no \"/\", no \".\" at the start", name, GUEST_NAME_MAX);
 }
 
 static int describe(const Face *face, const Method *method, const void *args,
@@ -37,7 +41,7 @@ static int describe(const Face *face, const Method *method, const void *args,
                 if (strcmp(method->args[i].name, "name") == 0)
                         return *text && guest_name_is_valid(*text) ? add(userdata, "domain", *text) : 0;
                 if (strcmp(method->args[i].name, "domain") == 0 && *text) {
-                        domain = find_by_path(face->model, *text);
+                        domain = manager_find_domain(face->model, *text);
                         return domain ? domain_add_details(domain, add, userdata) : 0;
                 }
         }
@@ -54,8 +58,9 @@ static int read_definition(Manager *manager, const char *name, const char *xml, 
         _cleanup_(definition_freep) Definition *definition = NULL;
         int r;
 
-        if (!guest_name_is_valid(name))
-                return error_set(error, ERROR_INVALID_ARGS, "\"%.64s\" is no name for a guest: 1 to %u bytes of printable UTF-8, no \"/\", no \".\" at the start", name, GUEST_NAME_MAX);
+        r = manager_check_name(name, error);
+        if (r < 0)
+                return r;
         if (!guests_definitions(manager->guests))
                 return error_set(error, ERROR_NOT_SUPPORTED, "nothing can be stored: the folder for it cannot be used");
         r = definition_parse(xml, strlen(xml), error, &definition);
@@ -153,10 +158,10 @@ int manager_define_domain(Manager *manager, const ManagerDefineDomainArgs *args,
 }
 
 int manager_undefine_domain_check(Manager *manager, const ManagerUndefineDomainArgs *args, Error *error) {
-        const Domain *domain = find_by_path(manager, args->domain);
+        const Domain *domain = manager_find_domain(manager, args->domain);
 
         if (!domain)
-                return no_such_domain(args->domain, error);
+                return manager_no_such_domain(args->domain, error);
         if (!domain->definition)
                 return error_set(error, ERROR_NOT_SUPPORTED, "nothing is stored for %s", domain->name);
         return 0;
@@ -172,7 +177,7 @@ static void on_undefined(int result, const Error *error, void *userdata) {
 }
 
 int manager_undefine_domain(Manager *manager, const ManagerUndefineDomainArgs *args, const Request *request, Error *error) {
-        Domain *domain = ASSERT_PTR(find_by_path(manager, args->domain));
+        Domain *domain = ASSERT_PTR(manager_find_domain(manager, args->domain));
         _cleanup_(storing_freep) Storing *storing = NULL;
         int r;
 

@@ -5,6 +5,7 @@
 
 #include "bus/tree.h"
 #include "guest/domain.h"
+#include "guest/qemu/registered.h"
 #include "host/host.h"
 #include "lib/finding.h"
 
@@ -16,6 +17,7 @@ struct Manager {
         Tree *tree;
         Host *host;
         Guests *guests;
+        QemuRegistered *registered;
         const char *const *backends;    /* names; NULL at the end */
         const char *version;
         Findings findings;      /* changed by manager_set_findings() only */
@@ -24,6 +26,14 @@ struct Manager {
 
 /* Details for polkit of the calls about guests: which one. */
 extern const FaceHooks manager_hooks;
+
+/* The guest whose object it is; NULL, and manager_no_such_domain() says so, if it is no
+ * guest's. */
+Domain *manager_find_domain(const Manager *manager, const char *path);
+int manager_no_such_domain(const char *path, Error *error);
+
+/* InvalidArgs for what can be no guest's name. */
+int manager_check_name(const char *name, Error *error);
 
 /* Shows it. "manager" is filled in by its owner up to its findings, and must
  * outlive the tree's object. */

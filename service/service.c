@@ -19,6 +19,7 @@
 #include "faces/manager.h"
 #include "guest/definitions.h"
 #include "guest/qemu/backend.h"
+#include "guest/qemu/registered.h"
 #include "host/host.h"
 #include "lib/config.h"
 #include "lib/log.h"
@@ -44,6 +45,7 @@ struct Service {
         Guests *guests;
         Definitions *definitions;
         QemuBackend *qemu;
+        QemuRegistered *registered;
         const char *backends[2];
         DomainFaces *domain_faces;
         Manager manager;
@@ -183,6 +185,10 @@ static int service_find_guests(Service *service) {
                             r == -EPERM ? "it must belong to root, and be written to by nobody else" : strerror(-r));
         else
                 service->backends[0] = "qemu";
+        r = qemu_registered_new(service->guests, service->options.runtime_dir, &service->registered);
+        if (r < 0)
+                return r;
+        qemu_registered_restore_stored(service->registered);
         return 0;
 }
 
@@ -230,6 +236,7 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
                 .tree = service->tree,
                 .host = service->host,
                 .guests = service->guests,
+                .registered = service->registered,
                 .backends = service->backends,
                 .version = BERTH_VERSION,
         };
@@ -276,6 +283,7 @@ Service *service_free(Service *service) {
                 host_stop(service->host);
                 host_unlisten(service->host, service->guests);
         }
+        qemu_registered_free(service->registered);
         qemu_backend_free(service->qemu);
         domain_faces_free(service->domain_faces);
         definitions_free(service->definitions);

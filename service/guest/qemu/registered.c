@@ -173,9 +173,9 @@ static int pidfd_read_pid(int pidfd, pid_t *ret, Error *error) {
                 return -errno;
         (void) snprintf(path, sizeof path, "%i", pidfd);
         n = sysfs_read(folder, path, text, sizeof text);
-        if (n < 0)
+        if (n < 0 && n != -EFBIG)
                 return (int) n;
-        line = strstr(text, "\nPid:");
+        line = n < 0 ? NULL : strstr(text, "\nPid:");
         if (!line || sscanf(line, "\nPid: %ld", &pid) != 1)
                 return error_set(error, ERROR_INVALID_ARGS, "\"pidfd\" is no descriptor of a process, as pidfd_open(2) makes it");
         if (pid == 0)

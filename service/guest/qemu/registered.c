@@ -30,6 +30,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
+#include "guest/name.h"
 #include "lib/log.h"
 #include "lib/sysfs.h"
 

@@ -194,7 +194,3 @@ int manager_undefine_domain(Manager *manager, const ManagerUndefineDomainArgs *a
         (void) TAKE_PTR(storing);
         return 0;
 }
-int manager_register_domain(Manager *m, const ManagerRegisterDomainArgs *args, const Request *request, Error *error) { return -95; }
-int manager_register_domain_check(Manager *m, const ManagerRegisterDomainArgs *args, sd_bus_message *call, Error *error) { return -95; }
-int manager_unregister_domain(Manager *m, const ManagerUnregisterDomainArgs *args, const Request *request, Error *error) { return -95; }
-int manager_unregister_domain_check(Manager *m, const ManagerUnregisterDomainArgs *args, Error *error) { return -95; }

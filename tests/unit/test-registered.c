@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -250,6 +251,7 @@ static Waiter waiter_new(void) {
         waiter.pid = fork();
         g_assert_cmpint(waiter.pid, >=, 0);
         if (waiter.pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 (void) execlp("python3", "python3", "-c",
                               "import os, signal, socket, sys\n"
                               "with socket.socket(fileno=int(sys.argv[1])) as end:\n"

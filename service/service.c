@@ -69,6 +69,8 @@ static void service_update_warnings(Service *service) {
                 findings_add(&findings, "polkit-missing", SEVERITY_WARNS,
                              "install and start polkit (Debian: apt install polkitd)", "org.freedesktop.PolicyKit1",
                              "there is no polkit on the bus: changes are refused to everybody but root");
+        if (service->definitions)
+                findings_append(&findings, definitions_findings(service->definitions));
         manager_set_findings(&service->manager, &findings);
 }
 
@@ -94,6 +96,10 @@ static void on_polkit_changed(bool missing, void *userdata) {
                            "There is no polkit on the bus: changes are refused to everybody but root");
         service->polkit_missing = missing;
         service_update_warnings(service);
+}
+
+static void on_definitions_changed(void *userdata) {
+        service_update_warnings(userdata);
 }
 
 static int on_workers(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -240,6 +246,8 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
                 .backends = service->backends,
                 .version = BERTH_VERSION,
         };
+        if (service->definitions)
+                definitions_follow(service->definitions, on_definitions_changed, service);
         service_update_warnings(service);
         r = manager_publish(&service->manager);
         if (r >= 0)

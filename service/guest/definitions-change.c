@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "guest/name.h"
+#include "lib/log.h"
 
 typedef enum ChangeKind {
         CHANGE_EDIT,
@@ -87,6 +88,22 @@ static int refuse_other(const char *name, const char *uuid, const char *what, Er
                          *uuid ? "the UUID " : "no UUID", uuid);
 }
 
+/* One guest has one definition. Those that are being written are looked at too: changes
+ * of guests with different names do not wait for each other. */
+static int check_uuid_is_free(Guests *guests, const char *name, const char *uuid, Error *error) {
+        const Definitions *definitions = guests_definitions(guests);
+
+        if (!*uuid)
+                return 0;
+        for (const Domain *domain = guests_first(guests); domain; domain = domain->next)
+                if (domain->definition && strcmp(domain->definition->uuid, uuid) == 0 && strcmp(domain->name, name) != 0)
+                        return error_set(error, ERROR_ALREADY_EXISTS, "the UUID %s is that of the guest %s, which is defined already", uuid, domain->name);
+        for (const Change *change = definitions->changes; change; change = change->next)
+                if (change->under_way && change->text && strcmp(change->definition->uuid, uuid) == 0 && strcmp(change->name, name) != 0)
+                        return error_set(error, ERROR_ALREADY_EXISTS, "the UUID %s is that of the guest %s, which is being defined", uuid, change->name);
+        return 0;
+}
+
 /* Whether what is stored under this name is, or can be, that of this UUID. */
 static int check_identity(Guests *guests, const char *name, const char *uuid, Error *error) {
         const Domain *defined = definitions_find(guests, name), *running = find_running(guests, name);
@@ -97,7 +114,7 @@ static int check_identity(Guests *guests, const char *name, const char *uuid, Er
                 return error_set(error, ERROR_BUSY, "the guest %s runs, and has not told yet who it is; try again when it has", name);
         if (running && strcmp(running->uuid, uuid) != 0)
                 return refuse_other(name, running->uuid, "runs", error);
-        return 0;
+        return check_uuid_is_free(guests, name, uuid, error);
 }
 
 int definitions_check(Guests *guests, const Definition *definition, Error *error) {
@@ -303,6 +320,9 @@ static void change_done(void *job, bool cancelled) {
                 change_tell(change, r, &error);
                 return;
         }
+        if (r > 0)
+                log_warning("What is stored for %s is changed, and the disk has not confirmed it: it may be as it was if the host fails now", change->name);
+        r = 0;
         if (change->text)
                 r = change_define(change);
         else

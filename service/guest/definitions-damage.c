@@ -24,6 +24,27 @@ static void damage_free(Damage *damage) {
         free(damage);
 }
 
+static void tell_damages(Definitions *definitions) {
+        Findings findings = {};
+
+        for (const Damage *damage = definitions->damages; damage; damage = damage->next)
+                findings_add(&findings, "config-damaged", SEVERITY_WARNS, "look at the file, and define the guest anew",
+                             damage->name, "the guest %s: %s", damage->name, damage->message);
+        findings_clear(&definitions->findings);
+        definitions->findings = findings;
+        if (definitions->changed)
+                definitions->changed(definitions->userdata);
+}
+
+const Findings *definitions_findings(const Definitions *definitions) {
+        return &definitions->findings;
+}
+
+void definitions_follow(Definitions *definitions, void (*changed)(void *userdata), void *userdata) {
+        definitions->changed = changed;
+        definitions->userdata = userdata;
+}
+
 void definitions_forget_damage(Definitions *definitions, const char *name) {
         for (Damage **at = &definitions->damages; *at; at = &(*at)->next)
                 if (strcmp((*at)->name, name) == 0) {
@@ -31,6 +52,7 @@ void definitions_forget_damage(Definitions *definitions, const char *name) {
 
                         *at = damage->next;
                         damage_free(damage);
+                        tell_damages(definitions);
                         return;
                 }
 }
@@ -45,16 +67,22 @@ int definitions_add_damage(Definitions *definitions, const char *name, bool in_t
                         return -ENOMEM;
                 }
                 damage->name = strdup(name);
+                if (!damage->name) {
+                        free(message);
+                        free(damage);
+                        return -ENOMEM;
+                }
                 damage->next = definitions->damages;
                 definitions->damages = damage;
         }
         free(damage->message);
         damage->message = message;
         damage->in_the_way = in_the_way;
-        return damage->name ? 0 : -ENOMEM;
+        tell_damages(definitions);
+        return 0;
 }
 
-/* A file that is no definition. What only could not be opened may be sound: it stays
+/* What only could not be opened may be sound: it stays
  * where it is, and in the way of another. */
 int definitions_set_aside(Definitions *definitions, const char *name, int why, const char *reason) {
         _cleanup_free_ char *file = NULL;
@@ -66,7 +94,8 @@ int definitions_set_aside(Definitions *definitions, const char *name, int why, c
         if (r >= 0 ? asprintf(&message, "what was stored for it cannot be read, and was set aside as %s: %s", file, reason) < 0 :
                      asprintf(&message, "what is stored for it cannot be read, and nothing else is stored as long as it is there: %s", reason) < 0)
                 return -ENOMEM;
-        log_warning("The guest %s: %s", name, message);
+        log_fields(LOG_WARNING, LOG_FIELDS("MESSAGE_ID", MESSAGE_ID_DEFINITION_DAMAGED, "BERTH_DOMAIN", name),
+                   "The guest %s: %s", name, message);
         return definitions_add_damage(definitions, name, r < 0, message);
 }
 
@@ -76,4 +105,5 @@ void definitions_forget_damages(Definitions *definitions) {
                 damage_free(damage);
         }
         definitions->damages = NULL;
+        findings_clear(&definitions->findings);
 }

@@ -138,7 +138,7 @@ void definitions_keep_run(Domain *domain) {
         follow_process(definitions, domain);
 }
 
-static void clear_not_met(Domain *domain) {
+void definitions_run_over(Domain *domain) {
         static const char *const codes[] = { "config-not-met", NULL };
         Findings none = {};
 
@@ -193,7 +193,7 @@ static void meet_run(Definitions *definitions, Domain *domain) {
                 part(definitions, domain);
         else if (!domain->definition)
                 adopt(definitions, domain);
-        clear_not_met(domain);
+        definitions_run_over(domain);
         definitions_tell(definitions, domain);
         domain->meeting = DOMAIN_MEETING_NEW;
 

@@ -25,11 +25,15 @@ struct Definitions {
         const Backend *backend;
         Store *stored;                  /* NULL: "stored_error" says why */
         int stored_error;
+        bool can_store;
         Store *runs;                    /* NULL: what a run has had is not kept */
         char boot[37];
         Change *changes;                /* in the order in which they came */
         sd_event_source *turn;          /* the next ones start */
         Damage *damages;                /* what was set aside, by name */
+        Findings findings;              /* what is to be told of these */
+        void (*changed)(void *userdata);
+        void *userdata;
         RunEnd *run_ends;
 };
 

@@ -107,6 +107,10 @@ void definitions_take(Definitions *definitions, Domain *domain, Definition *defi
         definitions_tell(definitions, domain);
 }
 
+bool definitions_can_store(const Definitions *definitions) {
+        return definitions && definitions->can_store;
+}
+
 Domain *definitions_find(Guests *guests, const char *name) {
         for (Domain *domain = guests_first(guests); domain; domain = domain->next)
                 if (domain->definition && strcmp(domain->name, name) == 0)
@@ -221,6 +225,10 @@ int definitions_new(Guests *guests, const Backend *backend, const char *runtime_
         definitions->stored_error = store_open(state_dir, "domains", &definitions->stored);
         if (definitions->stored_error < 0)
                 log_warning("Nothing can be stored for guests, since %s/domains cannot be used: %s", state_dir, strerror(-definitions->stored_error));
+        else if (!store_is_writable(definitions->stored))
+                log_warning("Nothing can be stored for guests, since %s/domains cannot be written to; what is there is read", state_dir);
+        else
+                definitions->can_store = true;
         guests_set_definitions(guests, definitions);
         r = definitions->stored ? load_all(definitions) : 0;
         if (r == -ENOMEM)

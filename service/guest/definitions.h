@@ -23,6 +23,14 @@ int definitions_new(Guests *guests, const Backend *backend, const char *runtime_
 Definitions *definitions_free(Definitions *definitions);
 DEFINE_CLEANUP(Definitions *, definitions_free)
 
+/* Whether what is stored can be changed, as far as the folder tells. Of none: no. */
+bool definitions_can_store(const Definitions *definitions);
+
+/* What could not be read and is not stored anew: a "config-damaged" for each guest, which is
+ * the subject. It calls back when that has changed. */
+const Findings *definitions_findings(const Definitions *definitions);
+void definitions_follow(Definitions *definitions, void (*changed)(void *userdata), void *userdata);
+
 /* Makes a new definition out of the one that is stored (or of an empty one with the
  * guest's name, UUID and number of vCPUs) by calling "edit", stores it, and tells
  * "done", later. Changes of one guest are made one after the other; "edit" is called
@@ -30,14 +38,15 @@ DEFINE_CLEANUP(Definitions *, definitions_free)
  * "edit" gets "userdata" too. The domain is there until "done" is called, also if the guest
  * goes meanwhile.
  * Errors: Busy (more than DEFINITIONS_CHANGES_MAX wait for one guest, or the guest has not
- * told who it is), AlreadyExists (another UUID's definition has this name), InvalidArgs,
+ * told who it is), AlreadyExists (another UUID's definition has this name, or another
+ * name's this UUID), InvalidArgs,
  * NotSupported (nothing can be stored here), ResourceExhausted (no room), BackendFailed. */
 #define DEFINITIONS_CHANGES_MAX 16u
 typedef int (*DefinitionEdit)(Definition *definition, void *userdata, Error *error);
 int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, void *userdata, Error *error);
 
 /* Stores a new one, which it takes over also on failure, and announces its domain; "done"
- * is later. AlreadyExists if another UUID has this name. */
+ * is later. AlreadyExists if another UUID has this name, or another definition this UUID. */
 int definitions_check(Guests *guests, const Definition *definition, Error *error);
 int definitions_define(Guests *guests, Definition *definition, BackendDone done, void *userdata, Error *error);
 
@@ -58,6 +67,9 @@ Domain *definitions_find_off(Guests *guests, const char *name);
  * schedulers, vCPUs that are missing; the rest is a warning. To be called each time
  * that more is known; what was done is not done again. */
 void definitions_meet(Domain *domain);
+
+/* A run has ended: what of the definition it had not met is no matter any more. */
+void definitions_run_over(Domain *domain);
 
 /* What was asked of the threads of this run has changed: kept for a restart of this
  * service, until the guest's process ends. Written at once (the runtime folder is memory), without waiting for a disk. */

@@ -260,6 +260,7 @@ void domain_stopped(Domain *domain) {
 
                 domain_set_findings(domain, of_a_run[i], &none);
         }
+        definitions_run_over(domain);
         if (domain->definition)
                 (void) definition_to_table(domain->definition, &domain->vcpus);
         domain_changed(domain, DOMAIN_CHANGE_STATE | DOMAIN_CHANGE_PID | DOMAIN_CHANGE_VCPUS | DOMAIN_CHANGE_FEATURES);
@@ -307,7 +308,7 @@ void domain_features(const Domain *domain, const char *ret[static DOMAIN_FEATURE
                 ret[n++] = "pin";
                 ret[n++] = "scheduler";
         }
-        if (guests_definitions(domain->guests))
+        if (definitions_can_store(guests_definitions(domain->guests)))
                 ret[n++] = "config";
         if (domain->run && domain->has_agent)
                 ret[n++] = "guest-agent";

@@ -81,6 +81,10 @@ Store *store_free(Store *store) {
         return NULL;
 }
 
+bool store_is_writable(const Store *store) {
+        return faccessat(store->fd, ".", W_OK | X_OK, AT_EACCESS) >= 0;
+}
+
 static bool ends_with(const char *text, const char *ending) {
         size_t n = strlen(text), m = strlen(ending);
 
@@ -209,6 +213,11 @@ static int sync_fd(int fd) {
         return 0;
 }
 
+/* What was done cannot be taken back: others may have seen it. */
+static int sync_folder(const Store *store) {
+        return sync_fd(store->fd) < 0;
+}
+
 static int write_all(int fd, const char *text, size_t length) {
         while (length > 0) {
                 ssize_t n = write(fd, text, length);
@@ -242,7 +251,7 @@ int store_write(const Store *store, const char *name, const char *text, size_t l
                 (void) unlinkat(store->fd, new_file.text, 0);
                 return r;
         }
-        return sync ? sync_fd(store->fd) : 0;
+        return sync ? sync_folder(store) : 0;
 }
 
 int store_remove(const Store *store, const char *name, bool sync) {
@@ -250,7 +259,7 @@ int store_remove(const Store *store, const char *name, bool sync) {
 
         if (unlinkat(store->fd, file.text, 0) < 0)
                 return -errno;
-        return sync ? sync_fd(store->fd) : 0;
+        return sync ? sync_folder(store) : 0;
 }
 
 /* A file system without RENAME_NOREPLACE may have links. */

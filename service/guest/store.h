@@ -30,8 +30,13 @@ int store_list(Store *store, StoreVisit visit, void *userdata);
  * regular file. */
 int store_read(const Store *store, const char *name, size_t max, char **ret, size_t *ret_length);
 
+/* Whether the file system takes files here at all. */
+bool store_is_writable(const Store *store);
+
 /* These two may be called on any thread, by one at a time for one name. "sync" waits until
- * the disk has it. */
+ * the disk has it.
+ * Returns 1 if it is done, and the disk did not confirm it: the new state is what is read
+ * from now on, and may be the old one again if the host fails before it is written. */
 int store_write(const Store *store, const char *name, const char *text, size_t length, bool sync);
 int store_remove(const Store *store, const char *name, bool sync);
 

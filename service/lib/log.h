@@ -16,6 +16,7 @@
 #define MESSAGE_ID_HOST_CONTRADICTS "9a229de2d2b24a6fbf79146e2954dfd3"
 #define MESSAGE_ID_PAGES_ALLOCATED "f562eb90e18546db92e4f0c8a2a11672"
 #define MESSAGE_ID_GUEST_CHANGED "3f0e1c6f5ad84a0c9f7d2a4be1c7785d"
+#define MESSAGE_ID_DEFINITION_DAMAGED "d0d6b18f485b4865a42a48db2a40f3c8"
 
 /* Nothing less urgent than this syslog(3) level is logged. */
 void log_set_level(int level);

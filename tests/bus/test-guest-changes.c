@@ -367,6 +367,27 @@ static void definitions_that_make_no_sense_are_refused(void) {
         signals_wait(place->signals, "'Maximum': <uint32 8>");
 }
 
+static void a_damaged_definition_is_warned_of_until_there_is_another(void) {
+        g_autoptr(Place) place = place_new();
+        g_autoptr(GVariant) before = NULL, damaged = NULL, after = NULL;
+        g_autofree char *text = NULL;
+
+        before = get_property(place->service->bus, ROOT_PATH, MANAGER, "Warnings");
+        place_stop(place);
+        host_write(place->folder, "state/domains/alpha.xml", "<domain>");
+        place_start(place);
+        damaged = get_property(place->service->bus, ROOT_PATH, MANAGER, "Warnings");
+        text = g_variant_print(damaged, FALSE);
+        assert_says(text, PARTS("'config-damaged'", "'subject': <'alpha'>", "alpha.xml.damaged-1"));
+
+        define(place, DEFINITION(WITH_UUID, ""));
+        signals_wait(place->signals, "'Warnings': <");
+        after = get_property(place->service->bus, ROOT_PATH, MANAGER, "Warnings");
+        g_assert_true(g_variant_equal(after, before));
+        call_refused(place->service->bus, ROOT_PATH, MANAGER, "DefineDomain", g_variant_new("(ss^as)", "beta", "<domain>" WITH_UUID "</domain>", no_flags),
+                     G_DBUS_CALL_FLAGS_NONE, ERROR("AlreadyExists"), PARTS("alpha"));
+}
+
 static void memory_lies_on_some_cell(void) {
         g_autoptr(Place) place = place_new();
         GSubprocess *qemu = start_alpha(place);
@@ -394,6 +415,7 @@ int main(int argc, char **argv) {
                 { "/guest-changes/stranger-of-the-same-name-inherits-nothing", stranger_of_the_same_name_inherits_nothing },
                 { "/guest-changes/both-or-none-when-the-guest-is-stored-too", both_or_none_when_the_guest_is_stored_too },
                 { "/guest-changes/definitions-that-make-no-sense-are-refused", definitions_that_make_no_sense_are_refused },
+                { "/guest-changes/a-damaged-definition-is-warned-of-until-there-is-another", a_damaged_definition_is_warned_of_until_there_is_another },
                 { "/guest-changes/memory-lies-on-some-cell", memory_lies_on_some_cell },
         };
 

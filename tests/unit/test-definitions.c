@@ -6,11 +6,15 @@
 #include <errno.h>
 #include <glib.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "child.h"
+#include "failing-sync.h"
 #include "guest/definitions.h"
 #include "tree.h"
 
@@ -113,6 +117,8 @@ static Domain *define(Rig *rig, const char *xml) {
 }
 
 #define WEB(uuid, rest) "<domain><name>web</name><uuid>" uuid "</uuid>" rest "</domain>"
+
+#define OTHER(uuid) "<domain><name>other</name><uuid>" uuid "</uuid></domain>"
 
 static VcpuTable *table_of(uint32_t maximum, uint32_t enabled) {
         VcpuTable *table = NULL;
@@ -233,6 +239,47 @@ static void a_name_belongs_to_one_uuid(void) {
         rig_stop(&rig);
 }
 
+static void a_uuid_has_one_definition(void) {
+        g_autoptr(Tree) tree = tree_new();
+        _cleanup_error_ Error error = {}, at_once = {};
+        _cleanup_answer_ Answer web = {}, other = {};
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        /* While the first is being written, too. */
+        g_assert_cmpint(start_define(&rig, WEB(UUID_A, ""), &web, NULL), ==, 0);
+        g_assert_cmpint(start_define(&rig, OTHER(UUID_A), &other, &at_once), ==, -EEXIST);
+        g_assert_nonnull(strstr(at_once.message, "web"));
+        wait_answer(&rig, &web);
+        g_assert_cmpint(web.result, ==, 0);
+        g_assert_cmpint(start_define(&rig, OTHER(UUID_A), &other, &error), ==, -EEXIST);
+        g_assert_cmpint(error.code, ==, ERROR_ALREADY_EXISTS);
+        g_assert_nonnull(strstr(error.message, "web"));
+        g_assert_nonnull(strstr(error.message, UUID_A));
+
+        g_assert_cmpint(start_define(&rig, OTHER(UUID_B), &other, NULL), ==, 0);
+        wait_answer(&rig, &other);
+        g_assert_cmpint(other.result, ==, 0);
+        g_assert_nonnull(guests_find(rig.guests, "other"));
+        rig_stop(&rig);
+}
+
+/* Nothing tells them apart but their names. */
+static void guests_without_a_uuid_are_many(void) {
+        g_autoptr(Tree) tree = tree_new();
+        _cleanup_answer_ Answer web = {}, other = {};
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        g_assert_cmpint(start_define(&rig, "<domain><name>web</name></domain>", &web, NULL), ==, 0);
+        g_assert_cmpint(start_define(&rig, "<domain><name>other</name></domain>", &other, NULL), ==, 0);
+        wait_answer(&rig, &web);
+        wait_answer(&rig, &other);
+        g_assert_cmpint(web.result, ==, 0);
+        g_assert_cmpint(other.result, ==, 0);
+        rig_stop(&rig);
+}
+
 static void a_run_gets_its_definition_once(void) {
         g_autoptr(Tree) tree = tree_new();
         g_autoptr(Child) child = child_new(1);
@@ -350,7 +397,9 @@ static void missing_vcpus_are_plugged_and_others_told(void) {
         g_assert_cmpstr(plugged->str, ==, "+3 ");
         g_assert_nonnull(strstr(find_finding(domain, "config-not-met")->message, "vCPUs 5 "));
         g_assert_nonnull(strstr(find_finding(domain, "config-not-met")[1].message, "vCPUs 1 "));
+        /* The next run may meet it. */
         domain_stopped(domain);
+        g_assert_null(find_finding(domain, "config-not-met"));
         rig_stop(&rig);
 }
 
@@ -469,6 +518,61 @@ static void a_write_that_fails_is_told_and_changes_nothing(void) {
         rig_stop(&rig);
 }
 
+static void what_the_disk_does_not_confirm_counts(void) {
+        g_autoptr(Tree) tree = tree_new();
+        g_autofree char *text = NULL;
+        _cleanup_answer_ Answer answer = {};
+        Rig rig = {};
+        Domain *domain;
+
+        rig_start(&rig, tree);
+        folders_fail_to_sync = true;
+        domain = define(&rig, WEB(UUID_A, "<vcpu>4</vcpu>"));
+        g_assert_cmpuint(domain->vcpus->maximum, ==, 4);
+        text = tree_read(tree, "state/domains/web.xml");
+        g_assert_nonnull(strstr(text, ">4</vcpu>"));
+        g_assert_null(find_finding(domain, "config-not-kept"));
+        g_assert_cmpint(definitions_undefine(domain, on_done, &answer, NULL), ==, 0);
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, 0);
+        g_assert_null(guests_find(rig.guests, "web"));
+        folders_fail_to_sync = false;
+        rig_stop(&rig);
+}
+
+static void count(void *userdata) {
+        (*(unsigned *) userdata)++;
+}
+
+static void a_damaged_file_is_told_without_its_guest(void) {
+        g_autoptr(Tree) tree = tree_new();
+        const Findings *findings;
+        unsigned n_told = 0;
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        g_assert_cmpuint(definitions_findings(rig.definitions)->n_items, ==, 0);
+        rig_stop(&rig);
+        tree_write(tree, "state/domains/web.xml", "no definition");
+        tree_folder(tree, "state/domains/other.xml.damaged-1");
+        rig_start(&rig, tree);
+        definitions_follow(rig.definitions, count, &n_told);
+        findings = definitions_findings(rig.definitions);
+        g_assert_cmpuint(findings->n_items, ==, 2);
+        g_assert_cmpstr(findings->items[0].code, ==, "config-damaged");
+        g_assert_cmpstr(findings->items[0].subject, ==, "web");
+        g_assert_nonnull(strstr(findings->items[0].message, "web.xml.damaged-1"));
+        g_assert_cmpstr(findings->items[1].subject, ==, "other");
+        g_assert_nonnull(strstr(findings->items[1].message, "other.xml.damaged-1"));
+
+        define(&rig, WEB(UUID_A, ""));
+        g_assert_cmpuint(n_told, ==, 1);
+        g_assert_cmpuint(findings->n_items, ==, 1);
+        g_assert_cmpstr(findings->items[0].subject, ==, "other");
+        rig_stop(&rig);
+        g_assert_cmpuint(n_told, ==, 1);
+}
+
 static void a_damaged_file_is_set_aside_and_told(void) {
         g_autoptr(Tree) tree = tree_new();
         g_autoptr(Child) child = child_new(1);
@@ -498,6 +602,13 @@ static void a_damaged_file_is_set_aside_and_told(void) {
         rig_stop(&rig);
 }
 
+static bool has_config(const Domain *domain) {
+        const char *features[DOMAIN_FEATURES_MAX] = {};
+
+        domain_features(domain, features);
+        return g_strv_contains(features, "config");
+}
+
 static void without_a_folder_only_changes_are_refused(void) {
         g_autoptr(Tree) tree = tree_new();
         g_autoptr(Child) child = child_new(1);
@@ -511,7 +622,52 @@ static void without_a_folder_only_changes_are_refused(void) {
         domain = run_guest(&rig, UUID_A, child);
         g_assert_cmpint(definitions_change(domain, edit, on_done, &change, &error), ==, -EOPNOTSUPP);
         g_assert_cmpuint(change.answer.n, ==, 0);
+        g_assert_false(has_config(domain));
         rig_stop(&rig);
+        g_assert_false(definitions_can_store(NULL));
+}
+
+/* In a mount namespace of its own. */
+static void on_a_read_only_disk(const Tree *tree) {
+        g_autofree char *state = tree_path(tree, "state");
+        Edit change = { .expected = 4, .maximum = 5 };
+        Rig rig = {};
+        Domain *domain;
+
+        g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
+        g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+        g_assert_cmpint(mount(state, state, NULL, MS_BIND, NULL), ==, 0);
+        g_assert_cmpint(mount(NULL, state, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
+        rig_start(&rig, tree);
+        domain = guests_find(rig.guests, "web");
+        g_assert_nonnull(domain);
+        g_assert_cmpuint(domain->vcpus->maximum, ==, 4);
+        g_assert_false(has_config(domain));
+        g_assert_cmpint(definitions_change(domain, edit, on_done, &change, NULL), ==, 0);
+        wait_answer(&rig, &change.answer);
+        g_assert_cmpint(change.answer.code, ==, ERROR_BACKEND_FAILED);
+        g_assert_cmpuint(domain->vcpus->maximum, ==, 4);
+        answer_clear(&change.answer);
+        rig_stop(&rig);
+}
+
+static void what_is_on_a_read_only_disk_is_read(void) {
+        g_autoptr(Tree) tree = tree_new();
+        Rig rig = {};
+        int status;
+        pid_t pid;
+
+        rig_start(&rig, tree);
+        g_assert_true(has_config(define(&rig, WEB(UUID_A, "<vcpu>4</vcpu>"))));
+        rig_stop(&rig);
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                on_a_read_only_disk(tree);
+                _exit(0);
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
 }
 
 int main(int argc, char **argv) {
@@ -519,6 +675,8 @@ int main(int argc, char **argv) {
 #define ADD(test) g_test_add_func("/definitions/" #test, test)
         ADD(a_definition_outlives_the_service);
         ADD(a_name_belongs_to_one_uuid);
+        ADD(a_uuid_has_one_definition);
+        ADD(guests_without_a_uuid_are_many);
         ADD(a_run_gets_its_definition_once);
         ADD(the_next_run_gets_it_again);
         ADD(what_is_kept_of_a_run_goes_with_its_process);
@@ -529,8 +687,11 @@ int main(int argc, char **argv) {
         ADD(the_end_of_the_service_answers_every_change);
         ADD(a_guest_that_goes_meanwhile_is_there_until_it_is_stored);
         ADD(a_write_that_fails_is_told_and_changes_nothing);
+        ADD(what_the_disk_does_not_confirm_counts);
         ADD(a_damaged_file_is_set_aside_and_told);
+        ADD(a_damaged_file_is_told_without_its_guest);
         ADD(without_a_folder_only_changes_are_refused);
+        ADD(what_is_on_a_read_only_disk_is_read);
 #undef ADD
         return g_test_run();
 }

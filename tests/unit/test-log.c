@@ -165,7 +165,7 @@ static void every_message_id_is_in_the_catalog(void) {
         static const char *const ids[] = {
                 MESSAGE_ID_STARTED, MESSAGE_ID_CONFIG_INVALID, MESSAGE_ID_POLKIT_MISSING,
                 MESSAGE_ID_HOST_CONTRADICTS, MESSAGE_ID_PAGES_ALLOCATED,
-                MESSAGE_ID_GUEST_CHANGED,
+                MESSAGE_ID_GUEST_CHANGED, MESSAGE_ID_DEFINITION_DAMAGED,
         };
         g_autofree char *path = g_build_filename(g_getenv("BERTH_SOURCE_ROOT"), "data/berth.catalog", NULL);
         g_autofree char *header_path = g_build_filename(g_getenv("BERTH_SOURCE_ROOT"), "service/lib/log.h", NULL);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "failing-sync.h"
 #include "guest/name.h"
 #include "guest/store.h"
 #include "tree.h"
@@ -256,6 +257,7 @@ static void on_a_full_disk(void) {
         g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
         g_assert_cmpint(mount("tmpfs", tree->root, "tmpfs", 0, "size=64k,mode=0700"), ==, 0);
         store = open_store(tree);
+        g_assert_true(store_is_writable(store));
         g_assert_cmpint(store_write(store, "a", "old", 3, true), ==, 0);
         g_assert_cmpint(store_write(store, "a", big, 200000, true), ==, -ENOSPC);
         seen = read_text(store, "a");
@@ -265,6 +267,7 @@ static void on_a_full_disk(void) {
         g_assert_cmpint(store_write(store, "a", "new", 3, true), ==, 0);
 
         g_assert_cmpint(mount(NULL, tree->root, NULL, MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
+        g_assert_false(store_is_writable(store));
         g_assert_cmpint(store_write(store, "a", "newer", 5, true), ==, -EROFS);
         g_assert_cmpint(store_remove(store, "a", true), ==, -EROFS);
         free(seen);
@@ -285,6 +288,28 @@ static void a_full_or_read_only_disk_leaves_the_old_file(void) {
         }
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
         g_assert_cmpint(status, ==, 0);
+}
+
+static void what_the_disk_does_not_confirm_is_done_all_the_same(void) {
+        g_autoptr(Tree) tree = tree_new();
+        _cleanup_(store_freep) Store *store = open_store(tree);
+        _cleanup_free_ char *seen = NULL, *listed = NULL;
+        size_t length;
+
+        g_assert_cmpint(store_write(store, "a", "old", 3, true), ==, 0);
+        folders_fail_to_sync = true;
+        g_assert_cmpint(store_write(store, "a", "new", 3, true), ==, 1);
+        seen = read_text(store, "a");
+        g_assert_cmpstr(seen, ==, "new");
+        g_assert_cmpint(store_write(store, "b", "not waited for", 14, false), ==, 0);
+        g_assert_cmpint(store_remove(store, "b", true), ==, 1);
+        g_assert_cmpint(store_remove(store, "b", true), ==, -ENOENT);
+        folders_fail_to_sync = false;
+        listed = list(store);
+        g_assert_cmpstr(listed, ==, "a");
+        free(seen);
+        seen = NULL;
+        g_assert_cmpint(store_read(store, "b", 99, &seen, &length), ==, -ENOENT);
 }
 
 static void names_are_checked(void) {
@@ -318,6 +343,7 @@ int main(int argc, char **argv) {
         ADD(what_is_set_aside_overwrites_nothing);
         ADD(a_killed_writer_leaves_a_whole_file);
         ADD(a_full_or_read_only_disk_leaves_the_old_file);
+        ADD(what_the_disk_does_not_confirm_is_done_all_the_same);
         ADD(names_are_checked);
 #undef ADD
         return g_test_run();

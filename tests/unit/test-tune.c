@@ -66,6 +66,13 @@ void definitions_keep_run(Domain *domain) {
 void definitions_meet(Domain *domain) {
 }
 
+void definitions_run_over(Domain *domain) {
+}
+
+bool definitions_can_store(const Definitions *definitions) {
+        return false;
+}
+
 Domain *definitions_find_off(Guests *guests, const char *name) {
         return NULL;
 }

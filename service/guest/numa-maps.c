@@ -15,9 +15,10 @@
 
 #include "guest/memory.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
+
+#include "lib/text.h"
 
 #define PAGE_SIZE_WORD "kernelpagesize_kB="
 
@@ -57,36 +58,17 @@ static int add_bytes(NumaMaps *maps, uint32_t cell, uint64_t bytes) {
         return 0;
 }
 
-static int take_number(const char **text, uint64_t max, uint64_t *ret) {
-        uint64_t number = 0;
-        const char *p = *text;
-
-        if (!isdigit((unsigned char) *p))
-                return -EINVAL;
-        for (; isdigit((unsigned char) *p); p++) {
-                unsigned digit = (unsigned) (*p - '0');
-
-                if (number > (max - digit) / 10)
-                        return -ERANGE;
-                number = number * 10 + digit;
-        }
-
-        *text = p;
-        *ret = number;
-        return 0;
-}
-
 /* "N1=212", after the N. */
 static int take_pages(NumaMaps *maps, const char *p, const char *end) {
         uint64_t cell, pages;
         int r;
 
-        r = take_number(&p, CPUSET_LIMIT - 1, &cell);
+        r = text_take_number(&p, CPUSET_LIMIT - 1, &cell);
         if (r < 0)
                 return r;
         if (*p++ != '=')
                 return -EINVAL;
-        r = take_number(&p, UINT64_MAX, &pages);
+        r = text_take_number(&p, UINT64_MAX, &pages);
         if (r < 0)
                 return r;
         if (p != end)
@@ -100,7 +82,7 @@ static int take_page_size(NumaMaps *maps, const char *p, const char *end) {
         uint64_t size;
         int r;
 
-        r = take_number(&p, UINT64_MAX / 1024, &size);
+        r = text_take_number(&p, UINT64_MAX / 1024, &size);
         if (r < 0)
                 return r;
         if (p != end || size == 0 || maps->page_bytes > 0)

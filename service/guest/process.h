@@ -8,11 +8,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "guest/proc.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
-
-/* A comm is 16 bytes with its end; kernel workers show more in their stat. */
-#define COMM_MAX 64u
 
 /* As many threads of one process as are looked at. A QEMU with 1,024 vCPUs and a
  * full pool of workers has less; whoever has more wants to hold us up. */
@@ -59,17 +57,6 @@ int process_open_thread(const Process *process, pid_t tid, Error *error);
  * Source: Tgid in /proc/TID/status. */
 pid_t process_find_owner(pid_t tid);
 
-/* What a thread is there for, by its name. */
-typedef enum ThreadRole {
-        THREAD_ROLE_EMULATOR,           /* everything that is none of the others */
-        THREAD_ROLE_VCPU,
-        THREAD_ROLE_IOTHREAD,
-        THREAD_ROLE_VHOST,
-        _THREAD_ROLE_MAX,
-} ThreadRole;
-
-const char *thread_role_to_string(ThreadRole role);
-
 typedef struct ProcessThread {
         pid_t tid;                      /* as we see it */
         pid_t tid_in_its_namespace;     /* as its monitor names it */
@@ -96,34 +83,3 @@ int process_list_threads(const Process *process, ProcessThreads *ret, Error *err
 
 /* The one that the monitor calls so, or NULL. */
 const ProcessThread *process_threads_find(const ProcessThreads *threads, pid_t tid_in_its_namespace);
-
-/* The parsers, each a function of a text alone. */
-
-/* Source: proc_pid_stat(5), fields 1 to 39. */
-typedef struct ProcStat {
-        char comm[COMM_MAX];            /* as it is: white space, parentheses, any bytes */
-        char state;
-        uint64_t user_ticks;            /* 14 */
-        uint64_t system_ticks;          /* 15 */
-        uint64_t n_threads;             /* 20 */
-        uint64_t start_ticks;           /* 22 */
-        uint32_t last_cpu;              /* 39 */
-} ProcStat;
-
-/* Returns -EINVAL for what is no such text, -ERANGE for a number too large. */
-int proc_stat_parse(const char *text, ProcStat *ret);
-
-/* Source: proc_pid_status(5). */
-typedef struct ProcStatus {
-        pid_t tgid;
-        pid_t pid;
-        pid_t innermost_pid;            /* the last of NSpid */
-        unsigned namespace_depth;       /* how many more than one NSpid has */
-} ProcStatus;
-
-/* Returns -EINVAL for what is no such text, -ESRCH for an id of 0, which the kernel
- * writes for who went away meanwhile. A kernel without PID namespaces has no NSpid. */
-int proc_status_parse(const char *text, ProcStatus *ret);
-
-/* "CPU 0/KVM", "CPU 0/TCG", "IO iothread0", "vhost-123"; "*ret_vcpu" may be ID_NONE. */
-ThreadRole thread_role_from_comm(const char *comm, uint32_t *ret_vcpu);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 void cpuset_clear(CpuSet *set) {
         free(set->ranges);
         *set = (CpuSet) {};
@@ -79,23 +81,6 @@ int cpuset_add(CpuSet *set, uint32_t cpu) {
         return cpuset_add_range(set, cpu, cpu);
 }
 
-static int read_number(const char **text, uint32_t *ret) {
-        uint32_t number = 0;
-        const char *p = *text;
-
-        if (!isdigit((unsigned char) *p))
-                return -EINVAL;
-        for (; isdigit((unsigned char) *p); p++) {
-                number = number * 10 + (uint32_t) (*p - '0');
-                if (number >= CPUSET_LIMIT)
-                        return -ERANGE;
-        }
-
-        *text = p;
-        *ret = number;
-        return 0;
-}
-
 static const char *skip_space(const char *p) {
         while (isspace((unsigned char) *p))
                 p++;
@@ -108,19 +93,19 @@ int cpuset_parse_list(const char *text, CpuSet *ret) {
         int r;
 
         while (*p) {
-                uint32_t first, last;
+                uint64_t first, last;
 
-                r = read_number(&p, &first);
+                r = text_take_number(&p, CPUSET_LIMIT - 1, &first);
                 if (r < 0)
                         return r;
                 last = first;
                 if (*p == '-') {
                         p++;
-                        r = read_number(&p, &last);
+                        r = text_take_number(&p, CPUSET_LIMIT - 1, &last);
                         if (r < 0)
                                 return r;
                 }
-                r = cpuset_add_range(&set, first, last);
+                r = cpuset_add_range(&set, (uint32_t) first, (uint32_t) last);
                 if (r < 0)
                         return r;
 

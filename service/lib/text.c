@@ -2,7 +2,8 @@
 
 #include "text.h"
 
-#include <stdint.h>
+#include <ctype.h>
+#include <errno.h>
 
 #include "cleanup.h"
 
@@ -43,4 +44,23 @@ void text_make_printable(char *text) {
                         *p = '?';
                 p += n > 0 ? n : 1;
         }
+}
+
+int text_take_number(const char **text, uint64_t max, uint64_t *ret) {
+        uint64_t number = 0;
+        const char *p = *text;
+
+        if (!isdigit((unsigned char) *p))
+                return -EINVAL;
+        for (; isdigit((unsigned char) *p); p++) {
+                unsigned digit = (unsigned) (*p - '0');
+
+                if (digit > max || number > (max - digit) / 10)
+                        return -ERANGE;
+                number = number * 10 + digit;
+        }
+
+        *text = p;
+        *ret = number;
+        return 0;
 }

@@ -20,18 +20,13 @@
 #include "cpus.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define HOTPLUGGABLE "query-hotpluggable-cpus"
-#define CPUS_FAST "query-cpus-fast"
+#include "guest/qemu/cpu-entries.h"
+
 #define PERIPHERAL "/machine/peripheral/"
 #define ANONYMOUS "/machine/peripheral-anon/"
-
-/* QEMU has nine kinds of properties of a CPU, the longest 10 characters. */
-#define PROPS_MAX 16
-#define PROP_NAME_MAX 32
 
 static const char reason_first[] = "it is the guest's first, which always stays";
 static const char reason_boot[] = "it is there since the guest's start, without an id to remove it by";
@@ -59,17 +54,6 @@ static inline void qemu_unit_freep(QemuUnit **unit) {
 static QemuUnit *unit_data(const PlugUnit *unit) {
         return unit->data;
 }
-
-/* One entry of query-cpus-fast. */
-typedef struct RunningCpu {
-        size_t entry;           /* its place in the answer */
-        const char *path;
-        size_t path_length;     /* of its unit: without "/thread[N]" */
-        uint32_t place;         /* that N, or 0 */
-        uint32_t index;
-        uint32_t thread;
-        JsonObject *props;      /* or NULL */
-} RunningCpu;
 
 /* A unit under a name, to find it by. */
 typedef struct UnitName {
@@ -111,96 +95,6 @@ static PlugUnit *find_name(const UnitName *names, size_t n, const char *name, si
         const UnitName *found = n > 0 ? bsearch(&wanted, names, n, sizeof *names, compare_names) : NULL;
 
         return found ? found->unit : NULL;
-}
-
-/* A member that is missing, or whose value cannot be. */
-static int refuse_value(Error *error, const char *command, size_t entry, JsonObject *object, const char *key, const char *wanted) {
-        JsonObject *value;
-
-        if (!json_object_object_get_ex(object, key, &value))
-                return error_set(error, ERROR_BACKEND_FAILED, "QEMU's answer to %s: entry %zu has no \"%s\"; it should be %s",
-                                 command, entry, key, wanted);
-        return error_set(error, ERROR_BACKEND_FAILED, "QEMU's answer to %s: \"%s\" of entry %zu is %.100s; it should be %s",
-                         command, key, entry, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) ?: "?", wanted);
-}
-
-/* Whether a value is an array that we take. */
-static int check_array(JsonObject *value, const char *command, Error *error) {
-        if (!json_object_is_type(value, json_type_array))
-                return error_set(error, ERROR_BACKEND_FAILED, "QEMU's answer to %s is no array", command);
-        if (json_object_array_length(value) > VCPU_MAX)
-                return error_set(error, ERROR_BACKEND_FAILED, "QEMU's answer to %s has %zu entries; at most %u are taken",
-                                 command, json_object_array_length(value), VCPU_MAX);
-        return 0;
-}
-
-/* The path of an object, if there is one. */
-static int get_path(JsonObject *object, const char *command, size_t entry, Error *error, const char **ret) {
-        const char *path = NULL;
-        int r;
-
-        r = json_get_string(object, "qom-path", &path);
-        if (r < 0 && r != -ENODATA)
-                return refuse_value(error, command, entry, object, "qom-path", "a path");
-        if (path && path[0] != '/')
-                return refuse_value(error, command, entry, object, "qom-path", "a path, from /");
-        *ret = path;
-        return 0;
-}
-
-static int compare_props(const void *a, const void *b) {
-        return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* Where a CPU sits, as a text that is the same for the same place, and its cell. Every
- * property goes into device_add as it is: none may be named as what else goes there. */
-static int read_props(JsonObject *props, const char *command, size_t entry, Error *error, char **ret_slot, uint32_t *ret_cell) {
-        _cleanup_free_ char *slot = NULL;
-        const char *names[PROPS_MAX];
-        uint32_t cell = ID_NONE;
-        size_t n = 0;
-        char *p;
-        int r;
-
-        if (json_object_object_length(props) > PROPS_MAX)
-                return error_set(error, ERROR_BACKEND_FAILED, "QEMU's answer to %s: entry %zu has %d properties; at most %d are taken",
-                                 command, entry, json_object_object_length(props), PROPS_MAX);
-        json_object_object_foreach(props, name, value) {
-                size_t length = strlen(name);
-                uint32_t number;
-
-                (void) value;
-                if (length == 0 || length > PROP_NAME_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length ||
-                    strcmp(name, "driver") == 0 || strcmp(name, "id") == 0 || strcmp(name, "bus") == 0)
-                        return error_set(error, ERROR_BACKEND_FAILED, "QEMU's answer to %s: entry %zu has a property \"%.64s\", which is none of a CPU's",
-                                         command, entry, name);
-                r = json_get_u32(props, name, &number);
-                if (r < 0)
-                        return refuse_value(error, command, entry, props, name, "a number from 0 to 4294967295");
-                if (strcmp(name, "node-id") != 0) {
-                        names[n++] = name;
-                        continue;
-                }
-                if (number >= CPUSET_LIMIT)
-                        return refuse_value(error, command, entry, props, name, "a cell's number, below 65536");
-                cell = number;
-        }
-
-        slot = p = malloc(n * (PROP_NAME_MAX + sizeof "=4294967295,") + 1);
-        if (!slot)
-                return -ENOMEM;
-        *p = 0;
-        qsort(names, n, sizeof *names, compare_props);
-        for (size_t i = 0; i < n; i++) {
-                uint32_t number = 0;
-
-                (void) json_get_u32(props, names[i], &number);
-                p += sprintf(p, "%s%s=%u", i > 0 ? "," : "", names[i], number);
-        }
-
-        *ret_slot = TAKE_PTR(slot);
-        *ret_cell = cell;
-        return 0;
 }
 
 /* Compares where two slots sit, by the properties that both have; from the largest
@@ -266,14 +160,14 @@ static int read_unit(Parser *parser, JsonObject *entry, size_t number, uint32_t 
                 return -ENOMEM;
         r = json_get_string(entry, "type", &driver);
         if (r < 0 || !*driver)
-                return refuse_value(parser->error, HOTPLUGGABLE, number, entry, "type", "the name of a device");
+                return cpu_refuse_value(parser->error, HOTPLUGGABLE, number, entry, "type", "the name of a device");
         r = json_get_object(entry, "props", &props);
         if (r < 0)
-                return refuse_value(parser->error, HOTPLUGGABLE, number, entry, "props", "an object");
-        r = read_props(props, HOTPLUGGABLE, number, parser->error, &data->slot, &cell);
+                return cpu_refuse_value(parser->error, HOTPLUGGABLE, number, entry, "props", "an object");
+        r = cpu_read_props(props, HOTPLUGGABLE, number, parser->error, &data->slot, &cell);
         if (r < 0)
                 return r;
-        r = get_path(entry, HOTPLUGGABLE, number, parser->error, &path);
+        r = cpu_get_path(entry, HOTPLUGGABLE, number, parser->error, &path);
         if (r < 0)
                 return r;
 
@@ -313,7 +207,7 @@ static int read_units(Parser *parser, JsonObject *hotpluggable) {
                         return error_set(parser->error, ERROR_BACKEND_FAILED, "QEMU's answer to %s: entry %zu is no object", HOTPLUGGABLE, i);
                 r = json_get_u32(entry, "vcpus-count", &count);
                 if (r < 0 || count == 0 || count > VCPU_MAX)
-                        return refuse_value(parser->error, HOTPLUGGABLE, i, entry, "vcpus-count", "a number from 1 to 65536");
+                        return cpu_refuse_value(parser->error, HOTPLUGGABLE, i, entry, "vcpus-count", "a number from 1 to 65536");
                 n_all += count;
         }
         if (n_all > VCPU_MAX)
@@ -361,85 +255,10 @@ static int read_units(Parser *parser, JsonObject *hotpluggable) {
         return 0;
 }
 
-/* Takes "/thread[N]" off a path. */
-static void split_path(RunningCpu *cpu) {
-        const char *last = strrchr(cpu->path, '/'), *p;
-        uint32_t place = 0;
-
-        cpu->path_length = strlen(cpu->path);
-        if (strncmp(last, "/thread[", strlen("/thread[")) != 0)
-                return;
-        p = last + strlen("/thread[");
-        if (p[0] == ']' || (p[0] == '0' && p[1] != ']'))
-                return;
-        for (; *p >= '0' && *p <= '9'; p++) {
-                place = place * 10 + (uint32_t) (*p - '0');
-                if (place >= VCPU_MAX)
-                        return;
-        }
-        if (p[0] != ']' || p[1])
-                return;
-        cpu->path_length = (size_t) (last - cpu->path);
-        cpu->place = place;
-}
-
-static int compare_indexes(const void *a, const void *b) {
-        const RunningCpu *x = a, *y = b;
-
-        return x->index < y->index ? -1 : x->index > y->index;
-}
-
 static int compare_entries(const void *a, const void *b) {
         const RunningCpu *x = a, *y = b;
 
         return x->entry < y->entry ? -1 : x->entry > y->entry;
-}
-
-/* In the order of the answer, which is the one in which they were enabled. */
-static int read_running(Parser *parser, JsonObject *cpus_fast, bool *ret_s390) {
-        size_t n = json_object_array_length(cpus_fast);
-        bool s390 = false;
-        int r;
-
-        parser->cpus = calloc(n > 0 ? n : 1, sizeof *parser->cpus);
-        if (!parser->cpus)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                JsonObject *entry = json_object_array_get_idx(cpus_fast, i);
-                RunningCpu *cpu = parser->cpus + i;
-                const char *target;
-
-                if (!json_object_is_type(entry, json_type_object))
-                        return error_set(parser->error, ERROR_BACKEND_FAILED, "QEMU's answer to %s: entry %zu is no object", CPUS_FAST, i);
-                cpu->entry = i;
-                r = get_path(entry, CPUS_FAST, i, parser->error, &cpu->path);
-                if (r < 0)
-                        return r;
-                if (!cpu->path)
-                        return refuse_value(parser->error, CPUS_FAST, i, entry, "qom-path", "a path");
-                split_path(cpu);
-                r = json_get_u32(entry, "cpu-index", &cpu->index);
-                if (r < 0 || cpu->index > INT_MAX)
-                        return refuse_value(parser->error, CPUS_FAST, i, entry, "cpu-index", "a number from 0 to 2147483647");
-                r = json_get_u32(entry, "thread-id", &cpu->thread);
-                if (r < 0 || cpu->thread == 0 || cpu->thread > INT_MAX)
-                        return refuse_value(parser->error, CPUS_FAST, i, entry, "thread-id", "a thread's number, from 1 to 2147483647");
-                r = json_get_object(entry, "props", &cpu->props);
-                if (r < 0 && r != -ENODATA)
-                        return refuse_value(parser->error, CPUS_FAST, i, entry, "props", "an object");
-                /* QEMU before 6.0 says "arch", from 2.12 on also "target". */
-                if (json_get_string(entry, "target", &target) >= 0 || json_get_string(entry, "arch", &target) >= 0)
-                        s390 = s390 || strncmp(target, "s390", strlen("s390")) == 0;
-        }
-        parser->n_cpus = n;
-
-        qsort(parser->cpus, n, sizeof *parser->cpus, compare_indexes);
-        for (size_t i = 1; i < n; i++)
-                if (parser->cpus[i].index == parser->cpus[i - 1].index)
-                        return error_set(parser->error, ERROR_BACKEND_FAILED, "QEMU's answer to %s contradicts itself: two entries have the cpu-index %u",
-                                         CPUS_FAST, parser->cpus[i].index);
-        *ret_s390 = s390;
-        return 0;
 }
 
 /* A machine that tells no slots: each vCPU is a unit that stays, in the order of QEMU's
@@ -463,7 +282,7 @@ static int make_fixed_units(Parser *parser) {
                 if (!data)
                         return -ENOMEM;
                 if (cpu->props) {
-                        r = read_props(cpu->props, CPUS_FAST, cpu->entry, parser->error, &data->slot, &cell);
+                        r = cpu_read_props(cpu->props, CPUS_FAST, cpu->entry, parser->error, &data->slot, &cell);
                         if (r < 0)
                                 return r;
                 }
@@ -495,7 +314,7 @@ static int find_slot(Parser *parser, const RunningCpu *cpu, PlugUnit **ret) {
         *ret = NULL;
         if (!cpu->props)
                 return 0;
-        r = read_props(cpu->props, CPUS_FAST, cpu->entry, parser->error, &slot, &cell);
+        r = cpu_read_props(cpu->props, CPUS_FAST, cpu->entry, parser->error, &slot, &cell);
         if (r < 0)
                 return r;
         unit = find_name(parser->slots, parser->n_slots, slot, strlen(slot));
@@ -554,16 +373,16 @@ int qemu_cpus_parse(JsonObject *hotpluggable, JsonObject *cpus_fast, Error *erro
         bool s390 = false;
         int r;
 
-        r = check_array(cpus_fast, CPUS_FAST, error);
+        r = cpu_check_array(cpus_fast, CPUS_FAST, error);
         if (r < 0)
                 return r;
         if (hotpluggable) {
-                r = check_array(hotpluggable, HOTPLUGGABLE, error);
+                r = cpu_check_array(hotpluggable, HOTPLUGGABLE, error);
                 if (r < 0)
                         return r;
         }
 
-        r = read_running(&parser, cpus_fast, &s390);
+        r = running_cpus_read(cpus_fast, error, &parser.cpus, &parser.n_cpus, &s390);
         if (r < 0)
                 return r;
         if (hotpluggable && json_object_array_length(hotpluggable) > 0)

@@ -62,7 +62,6 @@ struct Question {
 
         QuestionState state;
         uint64_t serial;                /* names it to polkit, to cancel it */
-        sd_bus_slot *caller_slot;       /* hears when the caller leaves */
         sd_bus_slot *answer_slot;
         sd_event_source *reap_source;
 
@@ -77,6 +76,7 @@ struct Authorizer {
         AuthorizerLimits limits;
         Question *questions;
         uint64_t serial;
+        sd_bus_slot *left_slot;         /* hears of all who leave the bus, while there are questions */
 
         bool polkit_owned, polkit_activatable;
         unsigned n_watch_answers;
@@ -88,11 +88,14 @@ struct Authorizer {
 };
 
 static void question_free(Question *question) {
+        Authorizer *authorizer = question->authorizer;
+
         *question->link = question->next;
         if (question->next)
                 question->next->link = question->link;
+        if (!authorizer->questions)
+                authorizer->left_slot = sd_bus_slot_unref(authorizer->left_slot);
 
-        (void) sd_bus_slot_unref(question->caller_slot);
         (void) sd_bus_slot_unref(question->answer_slot);
         (void) sd_event_source_disable_unref(question->reap_source);
         (void) sd_bus_message_unref(question->call);
@@ -122,9 +125,28 @@ static void question_abandon(Question *question) {
         question_free(question);
 }
 
+/* One match for all questions: a bus lets a connection have some hundred, and one too many
+ * ends the connection. */
 static int on_caller_left(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        question_abandon(userdata);
+        Authorizer *authorizer = userdata;
+        const char *name;
+
+        if (sd_bus_message_read(message, "s", &name) < 0)
+                return 0;
+        for (Question *question = authorizer->questions, *next; question; question = next) {
+                next = question->next;
+                if (strcmp(sd_bus_message_get_sender(question->call), name) == 0)
+                        question_abandon(question);
+        }
         return 0;
+}
+
+static int listen_for_leaving(Authorizer *authorizer) {
+        if (authorizer->left_slot)
+                return 0;
+        return sd_bus_add_match_async(authorizer->bus, &authorizer->left_slot,
+                                      "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg2=''",
+                                      on_caller_left, NULL, authorizer);
 }
 
 /* Runs after the call was dispatched again. If its object is gone by then, no
@@ -381,7 +403,6 @@ static bool is_about_the_same(const Question *question, const Method *method, co
  * and the bus keeps their order: a caller that leaves at any time is either heard
  * to leave or not found. */
 static int question_start(Authorizer *authorizer, const Method *method, Face *face, const void *args, uint32_t given, sd_bus_message *call, bool can_call, Error *error) {
-        _cleanup_free_ char *match = NULL;
         const char *sender = sd_bus_message_get_sender(call);
         Question *question;
         size_t n;
@@ -424,10 +445,8 @@ static int question_start(Authorizer *authorizer, const Method *method, Face *fa
                 r = add_detail(question, "verb", method->name);
         if (r >= 0)
                 r = args_describe(method, args, given, add_detail, question);
-        if (r >= 0 && asprintf(&match, "type='signal',sender='" DBUS "',path='" DBUS_PATH "',interface='" DBUS "',member='NameOwnerChanged',arg0='%s',arg2=''", sender) < 0)
-                r = -ENOMEM;
         if (r >= 0)
-                r = sd_bus_add_match_async(authorizer->bus, &question->caller_slot, match, on_caller_left, NULL, question);
+                r = listen_for_leaving(authorizer);
         if (r >= 0) {
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
 
@@ -556,6 +575,7 @@ Authorizer *authorizer_free(Authorizer *authorizer) {
                 return NULL;
         while (authorizer->questions)
                 question_abandon(authorizer->questions);
+        (void) sd_bus_slot_unref(authorizer->left_slot);
         (void) sd_bus_slot_unref(authorizer->owner_slot);
         (void) sd_bus_slot_unref(authorizer->owned_slot);
         (void) sd_bus_slot_unref(authorizer->activatable_slot);

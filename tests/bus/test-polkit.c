@@ -254,6 +254,36 @@ static void flood_of_one_refuses_no_other(void) {
         g_free(asked);
 }
 
+/* A bus lets a connection have 512 matches; sd-bus gives the connection up when one is
+ * refused. All of these calls are there before the first is looked at. */
+static void flood_of_many_does_not_end_the_service(void) {
+        g_autoptr(PolkitScript) polkit = polkit_script_new();
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        GDBusConnection *users[16];
+        Asked asked[16 * 40], root;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                users[i] = bus_connect(ALLOWED_USER);
+        service_signal(service, SIGSTOP);
+        for (size_t i = 0; i < G_N_ELEMENTS(asked); i++)
+                ask(asked + i, users[i % G_N_ELEMENTS(users)], 0, G_DBUS_CALL_FLAGS_NONE);
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                g_dbus_connection_flush_sync(users[i], NULL, NULL);
+        service_signal(service, SIGCONT);
+
+        ask(&root, service->bus, 1, G_DBUS_CALL_FLAGS_NONE);
+        expect(&root, NULL, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                g_dbus_connection_close_sync(users[i], NULL, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(asked); i++) {
+                wait_until(is_answered, asked + i);
+                g_clear_object(&asked[i].result);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++)
+                g_object_unref(users[i]);
+        assert_untouched(service);
+}
+
 static void polkit_that_dies_is_a_refusal(void) {
         PolkitScript *polkit = polkit_script_new();
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
@@ -314,6 +344,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/polkit/questions-of-one-user-are-limited", questions_of_one_user_are_limited);
         g_test_add_func("/polkit/questions-of-all-are-limited", questions_of_all_are_limited);
         g_test_add_func("/polkit/flood-of-one-refuses-no-other", flood_of_one_refuses_no_other);
+        g_test_add_func("/polkit/flood-of-many-does-not-end-the-service", flood_of_many_does_not_end_the_service);
         g_test_add_func("/polkit/polkit-that-dies-is-a-refusal", polkit_that_dies_is_a_refusal);
         g_test_add_func("/polkit/arguments-are-checked-again-after-the-answer", arguments_are_checked_again_after_the_answer);
         g_test_add_func("/polkit/silent-polkit-is-a-refusal-in-time", silent_polkit_is_a_refusal_in_time);

@@ -87,8 +87,60 @@ static const char *skip_space(const char *p) {
         return p;
 }
 
+/* With so many ranges one that comes out of order costs too much to be put in between:
+ * a stranger may send thousands, from the highest to the lowest. */
+#define RANGES_IN_ORDER 256u
+
+/* How many ranges begin at a CPU, less those that ended at the one before. */
+typedef struct Steps {
+        int *items;             /* NULL while there are none; else CPUSET_LIMIT + 1 */
+} Steps;
+
+static void steps_clear(Steps *steps) {
+        free(steps->items);
+}
+
+static int steps_add(Steps *steps, uint32_t first, uint32_t last) {
+        if (!steps->items) {
+                steps->items = calloc(CPUSET_LIMIT + 1, sizeof *steps->items);
+                if (!steps->items)
+                        return -ENOMEM;
+        }
+        steps->items[first]++;
+        steps->items[last + 1]--;
+        return 0;
+}
+
+/* All ranges that were added, and those of the set. */
+static int steps_take(Steps *steps, CpuSet *set) {
+        _cleanup_cpuset_ CpuSet all = {};
+        uint32_t first = 0;
+        int depth = 0;
+
+        for (size_t i = 0; i < set->n_ranges; i++) {
+                steps->items[set->ranges[i].first]++;
+                steps->items[set->ranges[i].last + 1]--;
+        }
+        for (uint32_t cpu = 0; cpu <= CPUSET_LIMIT; cpu++) {
+                int before = depth, r;
+
+                depth += steps->items[cpu];
+                if (before == 0 && depth > 0)
+                        first = cpu;
+                if (before > 0 && depth == 0) {
+                        r = cpuset_add_range(&all, first, cpu - 1);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        cpuset_clear(set);
+        *set = TAKE(all);
+        return 0;
+}
+
 int cpuset_parse_list(const char *text, CpuSet *ret) {
         _cleanup_cpuset_ CpuSet set = {};
+        _cleanup_(steps_clear) Steps steps = {};
         const char *p = skip_space(text);
         int r;
 
@@ -105,7 +157,12 @@ int cpuset_parse_list(const char *text, CpuSet *ret) {
                         if (r < 0)
                                 return r;
                 }
-                r = cpuset_add_range(&set, (uint32_t) first, (uint32_t) last);
+                if (last < first)
+                        return -EINVAL;
+                if (set.n_ranges > RANGES_IN_ORDER && first <= set.ranges[set.n_ranges - 1].last)
+                        r = steps_add(&steps, (uint32_t) first, (uint32_t) last);
+                else
+                        r = cpuset_add_range(&set, (uint32_t) first, (uint32_t) last);
                 if (r < 0)
                         return r;
 
@@ -119,6 +176,11 @@ int cpuset_parse_list(const char *text, CpuSet *ret) {
                         return -EINVAL;
         }
 
+        if (steps.items) {
+                r = steps_take(&steps, &set);
+                if (r < 0)
+                        return r;
+        }
         *ret = TAKE(set);
         return 0;
 }

@@ -253,6 +253,41 @@ static void operations_agree_with_plain_bits(void) {
         }
 }
 
+/* What is put together otherwise once there are many ranges. */
+static void long_lists_in_any_order_agree_with_plain_bits(void) {
+        static bool bits[CPUSET_LIMIT];
+
+        for (unsigned round = 0; round < 50; round++) {
+                g_autoptr(GString) text = g_string_new(NULL);
+                _cleanup_cpuset_ CpuSet set = {};
+
+                memset(bits, 0, sizeof bits);
+                if (round % 2 == 0)
+                        for (uint32_t cpu = CPUSET_LIMIT - 1; cpu > 60000; cpu -= 2) {
+                                g_string_append_printf(text, "%u,", cpu);
+                                bits[cpu] = true;
+                        }
+                for (unsigned i = 0; i < 2000; i++) {
+                        uint32_t first = (uint32_t) g_test_rand_int_range(0, (int) CPUSET_LIMIT), last = first + (uint32_t) g_test_rand_int_range(0, 4);
+
+                        if (last >= CPUSET_LIMIT)
+                                last = CPUSET_LIMIT - 1;
+                        g_string_append_printf(text, first == last ? "%u," : "%u-%u,", first, last);
+                        memset(bits + first, true, last - first + 1);
+                }
+                g_string_append(text, "65535,0");
+                bits[65535] = bits[0] = true;
+                g_assert_cmpint(cpuset_parse_list(text->str, &set), ==, 0);
+                for (uint32_t cpu = 0; cpu < CPUSET_LIMIT; cpu++)
+                        g_assert_true(cpuset_contains(&set, cpu) == bits[cpu]);
+                for (size_t i = 1; i < set.n_ranges; i++)
+                        g_assert_cmpuint(set.ranges[i].first, >, set.ranges[i - 1].last + 1);
+
+                g_string_append(text, ",7-6");
+                g_assert_cmpint(cpuset_parse_list(text->str, &set), ==, -EINVAL);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cpuset/lists-are-read-and-garbage-is-refused", lists_are_read_and_garbage_is_refused);
@@ -262,5 +297,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/cpuset/a-range-must-be-one", a_range_must_be_one);
         g_test_add_func("/cpuset/an-empty-set-is-all-zeroes", an_empty_set_is_all_zeroes);
         g_test_add_func("/cpuset/operations-agree-with-plain-bits", operations_agree_with_plain_bits);
+        g_test_add_func("/cpuset/long-lists-in-any-order-agree-with-plain-bits", long_lists_in_any_order_agree_with_plain_bits);
         return g_test_run();
 }

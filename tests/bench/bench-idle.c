@@ -5,17 +5,15 @@
  * connected, and the machine has been read anew once, so that a worker sleeps too.
  * Then other things happen that are none of berthd's business. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "figures.h"
 #include "subject.h"
+#include "usage.h"
 
 /* Waiting is what is measured here. */
 #define QUIET_MSEC 5000
@@ -25,50 +23,6 @@
 
 /* A device of the kernel's own that every machine has and no cell is made of. */
 #define OTHER_DEVICE "/sys/devices/virtual/mem/null/uevent"
-
-static void pass(unsigned msec) {
-        struct timespec rest = { .tv_sec = msec / 1000, .tv_nsec = (long) (msec % 1000) * 1000000 };
-
-        while (nanosleep(&rest, &rest) < 0 && errno == EINTR)
-                ;
-}
-
-/* Source: /proc/PID/task/TID/status. */
-static unsigned long wakeups(const Subject *subject) {
-        unsigned long sum = 0;
-        struct dirent *entry;
-        char path[64];
-        DIR *tasks;
-
-        snprintf(path, sizeof path, "/proc/%d/task", subject->pid);
-        tasks = opendir(path);
-        if (!tasks)
-                cannot_measure("%s cannot be read", path);
-        while ((entry = readdir(tasks))) {
-                char line[256];
-                FILE *file;
-                int fd;
-
-                if (entry->d_name[0] == '.')
-                        continue;
-                snprintf(line, sizeof line, "%.32s/status", entry->d_name);
-                fd = openat(dirfd(tasks), line, O_RDONLY | O_CLOEXEC);
-                file = fd < 0 ? NULL : fdopen(fd, "r");
-                if (!file)
-                        cannot_measure("%s/%s cannot be read", path, line);
-                while (fgets(line, sizeof line, file)) {
-                        unsigned long n;
-
-                        if (sscanf(line, "voluntary_ctxt_switches: %lu", &n) == 1 || sscanf(line, "nonvoluntary_ctxt_switches: %lu", &n) == 1)
-                                sum += n;
-                }
-                fclose(file);
-        }
-        closedir(tasks);
-        if (sum == 0)
-                cannot_measure("the kernel does not count the wake-ups in %s", path);
-        return sum;
-}
 
 static void nothing(void) {
         pass(QUIET_MSEC);
@@ -104,10 +58,10 @@ static void count(const Subject *berthd, const char *what, void (*happen)(void))
         unsigned long before, after;
 
         pass(SETTLE_MSEC);
-        before = wakeups(berthd);
+        before = wakeups_of(berthd);
         happen();
         pass(SETTLE_MSEC);
-        after = wakeups(berthd);
+        after = wakeups_of(berthd);
         FIGURE(what, (double) (after - before), .goal = AT_MOST(0));
 }
 

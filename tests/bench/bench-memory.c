@@ -7,45 +7,11 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "figures.h"
 #include "subject.h"
 #include "trees.h"
-
-typedef struct Memory {
-        double resident_kib;
-        double private_kib;
-        double written_kib;
-} Memory;
-
-/* Source: /proc/PID/smaps_rollup. */
-static Memory memory_of(const Subject *subject) {
-        char path[64], line[256];
-        Memory memory = {};
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/%d/smaps_rollup", subject->pid);
-        file = fopen(path, "re");
-        if (!file)
-                cannot_measure("%s cannot be read", path);
-        while (fgets(line, sizeof line, file)) {
-                double kib;
-
-                if (sscanf(line, "Rss: %lf kB", &kib) == 1)
-                        memory.resident_kib = kib;
-                else if (sscanf(line, "Private_Clean: %lf kB", &kib) == 1)
-                        memory.private_kib += kib;
-                else if (sscanf(line, "Private_Dirty: %lf kB", &kib) == 1) {
-                        memory.private_kib += kib;
-                        memory.written_kib = kib;
-                }
-        }
-        fclose(file);
-        if (memory.resident_kib == 0)
-                cannot_measure("%s says nothing", path);
-        return memory;
-}
+#include "usage.h"
 
 static void show(const char *when, const Memory *ours, const Memory *other, bool goals) {
         char what[64];

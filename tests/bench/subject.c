@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,8 +25,6 @@
 #define PATIENCE_MSEC 60000
 
 #define LOG_FILE "/run/bench.log"
-#define FOLDER "/run/bench"
-
 extern char **environ;
 
 const char *program_path(const char *variable) {
@@ -71,7 +70,7 @@ void stay_together(sd_bus *bus) {
                 cannot_measure("sched_setaffinity: %s", strerror(errno));
 }
 
-static pid_t spawn(const char *const *argv, const char *output) {
+pid_t program_start(const char *const *argv, const char *output) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none;
@@ -166,7 +165,7 @@ static Subject subject_start(sd_bus *bus, const char *name, const char *const *a
         int pidfd;
 
         before = now_usec();
-        subject.pid = spawn(argv, LOG_FILE);
+        subject.pid = program_start(argv, LOG_FILE);
         pidfd = pidfd_open(subject.pid, 0);
         watch_wait(bus, &watch, pidfd);
         subject.start_usec = now_usec() - before;
@@ -185,11 +184,13 @@ Subject subject_start_berthd(sd_bus *bus, const char *root) {
         char *option;
         Subject subject;
 
+        if (mkdir(BENCH_FOLDER, 0755) < 0 && errno != EEXIST)
+                cannot_measure(BENCH_FOLDER " cannot be made: %s", strerror(errno));
         if (asprintf(&option, "--root=%s", root) < 0)
                 cannot_measure("out of memory");
         subject = subject_start(bus, BERTH_NAME, (const char *[]) {
-                program_path("BERTHD"), option, "--runtime-dir=" FOLDER "/run", "--state-dir=" FOLDER "/state",
-                "--config=" FOLDER "/berthd.conf", NULL,
+                program_path("BERTHD"), option, "--runtime-dir=" BENCH_FOLDER "/run", "--state-dir=" BENCH_FOLDER "/state",
+                "--config=" BENCH_FOLDER "/berthd.conf", NULL,
         });
         free(option);
         return subject;
@@ -217,10 +218,29 @@ double subject_stop(sd_bus *bus, Subject *subject) {
         return timeval_usec(usage.ru_utime) + timeval_usec(usage.ru_stime);
 }
 
-double call_usec(sd_bus *bus, const char *name, const char *path, const char *interface, const char *member, const char *types, ...) {
+double message_usec(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret_reply) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        sd_bus_message *call = NULL, *reply = NULL;
+        sd_bus_message *reply = NULL;
         double before, took;
+        int r;
+
+        before = now_usec();
+        r = sd_bus_call(bus, call, (uint64_t) PATIENCE_MSEC * 1000, &error, &reply);
+        took = now_usec() - before;
+        if (r < 0)
+                cannot_measure("%s %s.%s: %s", sd_bus_message_get_path(call), sd_bus_message_get_interface(call), sd_bus_message_get_member(call),
+                               error.message ?: strerror(-r));
+
+        sd_bus_message_unref(call);
+        if (ret_reply)
+                *ret_reply = reply;
+        else
+                sd_bus_message_unref(reply);
+        return took;
+}
+
+double call_usec(sd_bus *bus, const char *name, const char *path, const char *interface, const char *member, const char *types, ...) {
+        sd_bus_message *call = NULL;
         va_list ap;
         int r;
 
@@ -231,16 +251,7 @@ double call_usec(sd_bus *bus, const char *name, const char *path, const char *in
         va_end(ap);
         if (r < 0)
                 cannot_measure("a call cannot be made: %s", strerror(-r));
-
-        before = now_usec();
-        r = sd_bus_call(bus, call, (uint64_t) PATIENCE_MSEC * 1000, &error, &reply);
-        took = now_usec() - before;
-        if (r < 0)
-                cannot_measure("%s %s.%s: %s", path, interface, member, error.message ?: strerror(-r));
-
-        sd_bus_message_unref(call);
-        sd_bus_message_unref(reply);
-        return took;
+        return message_usec(bus, call, NULL);
 }
 
 double run_usec(const char *const *argv) {
@@ -248,7 +259,7 @@ double run_usec(const char *const *argv) {
         int status;
         pid_t pid;
 
-        pid = spawn(argv, "/dev/null");
+        pid = program_start(argv, "/dev/null");
         if (waitpid(pid, &status, 0) < 0)
                 cannot_measure("%s: %s", argv[0], strerror(errno));
         took = now_usec() - before;

@@ -8,6 +8,9 @@
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
+/* Where berthd has its folders here. */
+#define BENCH_FOLDER "/run/bench"
+
 #define BERTH_NAME "org.berth1"
 #define BERTH_PATH "/org/berth1"
 #define HOST_PATH "/org/berth1/host"
@@ -40,8 +43,14 @@ double subject_stop(sd_bus *bus, Subject *subject);
  * are the arguments. */
 double call_usec(sd_bus *bus, const char *name, const char *path, const char *interface, const char *member, const char *types, ...);
 
+/* The same with a call that was made already, which is freed. "ret_reply" may be NULL. */
+double message_usec(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret_reply);
+
 /* A program's path, which meson gave in the environment. */
 const char *program_path(const char *variable);
+
+/* Starts a program, with its output in a file. */
+pid_t program_start(const char *const *argv, const char *output);
 
 /* Runs a program to its end without its output. Returns how long it took. */
 double run_usec(const char *const *argv);

@@ -196,9 +196,11 @@ size_t monitor_threads(Monitor *monitor, pid_t *threads, size_t max) {
         static const char key[] = "\"thread-id\": ";
         size_t n = 0;
 
-        for (const char *at = monitor_ask(monitor, "{\"execute\": \"query-cpus-fast\"}\n", 1); (at = strstr(at, key)) && n < max; n++) {
+        /* The same word is the place of a vCPU in its core: 0, with one in each. */
+        for (const char *at = monitor_ask(monitor, "{\"execute\": \"query-cpus-fast\"}\n", 1); n < max && (at = strstr(at, key));) {
                 at += sizeof key - 1;
                 threads[n] = (pid_t) atoi(at);
+                n += threads[n] > 0;
         }
         return n;
 }

@@ -330,7 +330,8 @@ static void what_is_kept_of_a_run_goes_with_its_process(void) {
         run_guest(&rig, UUID_A, child);
         g_assert_true(exists(tree, "run/runs/web.xml"));
         child_end(child);
-        while (exists(tree, "run/runs/web.xml"))
+        /* A kernel without pidfds, as valgrind is one, says nothing. */
+        while (guests_find(rig.guests, "web")->process->pidfd >= 0 && exists(tree, "run/runs/web.xml"))
                 g_assert_cmpint(sd_event_run(rig.event, UINT64_MAX), >=, 0);
         domain_stopped(guests_find(rig.guests, "web"));
         run_guest(&rig, UUID_A, other);
@@ -635,9 +636,9 @@ static void on_a_read_only_disk(const Tree *tree) {
         Domain *domain;
 
         g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
-        g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+        g_assert_cmpint(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), ==, 0);
         g_assert_cmpint(mount(state, state, NULL, MS_BIND, NULL), ==, 0);
-        g_assert_cmpint(mount(NULL, state, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
+        g_assert_cmpint(mount("none", state, "none", MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
         rig_start(&rig, tree);
         domain = guests_find(rig.guests, "web");
         g_assert_nonnull(domain);

@@ -254,7 +254,7 @@ static void on_a_full_disk(void) {
 
         memset(big, 'x', 200000);
         g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
-        g_assert_cmpint(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+        g_assert_cmpint(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), ==, 0);
         g_assert_cmpint(mount("tmpfs", tree->root, "tmpfs", 0, "size=64k,mode=0700"), ==, 0);
         store = open_store(tree);
         g_assert_true(store_is_writable(store));
@@ -266,7 +266,7 @@ static void on_a_full_disk(void) {
         g_assert_false(g_file_test(left, G_FILE_TEST_EXISTS));
         g_assert_cmpint(store_write(store, "a", "new", 3, true), ==, 0);
 
-        g_assert_cmpint(mount(NULL, tree->root, NULL, MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
+        g_assert_cmpint(mount("none", tree->root, "none", MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
         g_assert_false(store_is_writable(store));
         g_assert_cmpint(store_write(store, "a", "newer", 5, true), ==, -EROFS);
         g_assert_cmpint(store_remove(store, "a", true), ==, -EROFS);

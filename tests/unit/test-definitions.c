@@ -637,7 +637,7 @@ static void on_a_read_only_disk(const Tree *tree) {
 
         g_assert_cmpint(unshare(CLONE_NEWNS), ==, 0);
         g_assert_cmpint(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), ==, 0);
-        g_assert_cmpint(mount(state, state, NULL, MS_BIND, NULL), ==, 0);
+        g_assert_cmpint(mount(state, state, "none", MS_BIND, NULL), ==, 0);
         g_assert_cmpint(mount("none", state, "none", MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
         rig_start(&rig, tree);
         domain = guests_find(rig.guests, "web");
@@ -653,11 +653,13 @@ static void on_a_read_only_disk(const Tree *tree) {
 }
 
 static void what_is_on_a_read_only_disk_is_read(void) {
-        g_autoptr(Tree) tree = tree_new();
+        /* Static: what looks for leaks in the child finds it there. */
+        static Tree *tree;
         Rig rig = {};
         int status;
         pid_t pid;
 
+        tree = tree_new();
         rig_start(&rig, tree);
         g_assert_true(has_config(define(&rig, WEB(UUID_A, "<vcpu>4</vcpu>"))));
         rig_stop(&rig);
@@ -669,6 +671,7 @@ static void what_is_on_a_read_only_disk_is_read(void) {
         }
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
         g_assert_cmpint(status, ==, 0);
+        tree_free(tree);
 }
 
 int main(int argc, char **argv) {

@@ -282,11 +282,12 @@ int service_run(Service *service) {
 }
 
 /* Jobs first, since they come back to models, and with them the calls that wait for
- * one; then what shows models, then these. */
+ * one; then what shows models, then these. A guest that goes may want a job still: it is
+ * refused. */
 Service *service_free(Service *service) {
         if (!service)
                 return NULL;
-        workers_free(service->workers);
+        workers_stop(service->workers);
         if (service->host) {
                 host_stop(service->host);
                 host_unlisten(service->host, service->guests);
@@ -301,6 +302,7 @@ Service *service_free(Service *service) {
         authorizer_free(service->authorizer);
         tree_free(service->tree);
         host_free(service->host);
+        workers_free(service->workers);
         (void) sd_bus_flush_close_unref(service->bus);
         (void) sd_event_unref(service->event);
         findings_clear(&service->config_findings);

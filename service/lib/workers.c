@@ -124,11 +124,11 @@ static void worker_join(pthread_t thread) {
         }
 }
 
-Workers *workers_free(Workers *workers) {
+void workers_stop(Workers *workers) {
         Job *job;
 
         if (!workers)
-                return NULL;
+                return;
 
         pthread_mutex_lock(&workers->lock);
         workers->stop = true;
@@ -136,13 +136,20 @@ Workers *workers_free(Workers *workers) {
         pthread_mutex_unlock(&workers->lock);
         for (size_t i = 0; i < workers->n_threads; i++)
                 worker_join(workers->threads[i]);
+        workers->n_threads = 0;
 
         workers_dispatch(workers);
         while ((job = queue_pop(&workers->waiting))) {
                 job->done(job->data, true);
                 free(job);
         }
+}
 
+Workers *workers_free(Workers *workers) {
+        if (!workers)
+                return NULL;
+
+        workers_stop(workers);
         pthread_cond_destroy(&workers->wake);
         pthread_mutex_destroy(&workers->lock);
         (void) close(workers->event_fd);
@@ -205,6 +212,8 @@ int workers_submit(Workers *workers, void (*run)(void *), void (*done)(void *, b
         Job *job;
         int r = 0;
 
+        if (workers_are_stopping(workers))
+                return -ECANCELED;
         job = malloc(sizeof *job);
         if (!job)
                 return -ENOMEM;

@@ -19,11 +19,15 @@ int workers_new(Workers **ret);
 
 /* Interrupts the jobs that are running (SIGUSR1: a system call may end with EINTR) and
  * waits for them, forgets those that are not (their "done"
- * is called with cancelled true), and ends the threads. */
+ * is called with cancelled true), and ends the threads. No job is taken any more. NULL
+ * does nothing. */
+void workers_stop(Workers *workers);
+
+/* Stops it first. */
 Workers *workers_free(Workers *workers);
 DEFINE_CLEANUP(Workers *, workers_free)
 
-/* Whether workers_free() waits: for a job of many short steps, which no signal ends. On
+/* Whether workers_stop() was called: for a job of many short steps, which no signal ends. On
  * any thread. */
 bool workers_are_stopping(Workers *workers);
 
@@ -35,5 +39,6 @@ int workers_fd(const Workers *workers);
 void workers_dispatch(Workers *workers);
 
 /* Has run(job) called on some thread, then done(job, cancelled) by
- * workers_dispatch(); "job" belongs to the pool until then. */
+ * workers_dispatch(); "job" belongs to the pool until then.
+ * Returns -ECANCELED once the pool was stopped. */
 int workers_submit(Workers *workers, void (*run)(void *job), void (*done)(void *job, bool cancelled), void *job);

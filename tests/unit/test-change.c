@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vCPUs changed in a running guest and in what is stored for it, both or none. The
+ * hypervisor does its part when the test says so. */
+
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <string.h>
+
+#include "guest/change.h"
+#include "guest/definition.h"
+#include "guest/definitions.h"
+#include "tree.h"
+
+#define UUID "12345678-1234-1234-1234-00000000000a"
+
+/* What the hypervisor was asked, and has not answered. */
+static struct {
+        BackendDone done;
+        void *userdata;
+        uint32_t vcpu;
+} asked;
+
+static int set_unit(Domain *domain, uint32_t vcpu, bool enable, uint64_t timeout_usec, BackendDone done, void *userdata, Error *error) {
+        g_assert_null(asked.done);
+        asked.done = done;
+        asked.userdata = userdata;
+        asked.vcpu = vcpu;
+        return 0;
+}
+
+static const Backend backend = { .name = "qemu", .set_unit = set_unit };
+
+static void fail_asked(ErrorCode code) {
+        BackendDone done = asked.done;
+        _cleanup_error_ Error error = {};
+        int r = error_set(&error, code, "the hypervisor has failed");
+
+        asked.done = NULL;
+        done(r, &error, asked.userdata);
+}
+
+typedef struct Rig {
+        sd_event *event;
+        Workers *workers;
+        Guests *guests;
+        Definitions *definitions;
+        Domain *domain;
+} Rig;
+
+static int on_workers(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        workers_dispatch(userdata);
+        return 0;
+}
+
+/* A guest that runs, with vCPUs 0 and 1 of 4. */
+static void rig_start(Rig *rig, const Tree *tree) {
+        g_autofree char *runtime = tree_path(tree, "run"), *state = tree_path(tree, "state");
+        VcpuTable *table = NULL;
+
+        g_assert_cmpint(sd_event_new(&rig->event), >=, 0);
+        g_assert_cmpint(workers_new(&rig->workers), ==, 0);
+        g_assert_cmpint(sd_event_add_io(rig->event, NULL, workers_fd(rig->workers), POLLIN, on_workers, rig->workers), >=, 0);
+        g_assert_cmpint(guests_new(rig->event, rig->workers, &rig->guests), ==, 0);
+        g_assert_cmpint(definitions_new(rig->guests, &backend, runtime, state, &rig->definitions), ==, 0);
+
+        g_assert_cmpint(domain_new(rig->guests, &backend, "web", &rig->domain), ==, 0);
+        rig->domain->run = rig->domain;
+        rig->domain->state = DOMAIN_RUNNING;
+        strcpy(rig->domain->uuid, UUID);
+        domain_announce(rig->domain);
+        g_assert_cmpint(vcpu_table_new(4, 4, NULL, &table), ==, 0);
+        for (uint32_t id = 0; id < 4; id++) {
+                PlugUnit *unit = vcpu_table_add_unit(table, 1, ID_NONE, NULL);
+
+                unit->removable = true;
+                if (id < 2) {
+                        unit->plugged = true;
+                        unit->order = id + 1;
+                        vcpu_table_enable(table, id, 0);
+                }
+        }
+        g_assert_cmpint(vcpu_table_finish(table), ==, 0);
+        domain_take_vcpus(rig->domain, table);
+}
+
+static void rig_stop(Rig *rig) {
+        workers_stop(rig->workers);
+        if (asked.done)
+                fail_asked(ERROR_NOT_RUNNING);
+        if (rig->domain)
+                domain_stopped(rig->domain);
+        definitions_free(rig->definitions);
+        guests_free(rig->guests);
+        workers_free(rig->workers);
+        sd_event_unref(rig->event);
+        *rig = (Rig) {};
+}
+
+typedef struct Answer {
+        unsigned n;
+        int result;
+} Answer;
+
+static void on_changed(int result, const Error *error, const CpuSet *changed, void *userdata) {
+        Answer *answer = userdata;
+
+        answer->n++;
+        answer->result = result;
+        if (error && error->message)
+                g_test_message("%s", error->message);
+}
+
+static void change(Rig *rig, uint32_t vcpu, bool enable, bool live, Answer *answer) {
+        _cleanup_vcpu_request_ VcpuRequest request = { .enable = enable, .cell = ID_NONE, .live = live, .config = true };
+
+        g_assert_cmpint(cpuset_add(&request.ids, vcpu), ==, 0);
+        g_assert_cmpint(vcpu_change(rig->domain, &request, 10 * 1000 * 1000, false, on_changed, answer, NULL), ==, 0);
+}
+
+static void wait_asked(Rig *rig) {
+        while (!asked.done)
+                g_assert_cmpint(sd_event_run(rig->event, UINT64_MAX), >=, 0);
+}
+
+/* Jobs are ended first; then guests, whose changes have something to take back. */
+static void service_that_stops_ends_what_waits(void) {
+        g_autoptr(Tree) tree = tree_new();
+        Answer answer = {};
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        change(&rig, 2, true, true, &answer);
+        wait_asked(&rig);
+        rig_stop(&rig);
+        g_assert_cmpuint(answer.n, ==, 1);
+        g_assert_cmpint(answer.result, ==, -ENOTCONN);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/change/service-that-stops-ends-what-waits", service_that_stops_ends_what_waits);
+        return g_test_run();
+}

@@ -177,7 +177,9 @@ typedef struct Change {
         CpuSet changed;
         CpuSet stored;                  /* of those, what was changed in the definition */
         bool stored_enable;
+        bool was_defined;               /* before, something was stored */
         bool was_chosen;                /* before, somebody had chosen already */
+        CpuSet before;                  /* if nobody had: what held instead */
         int result;                     /* the guest's, while what was stored is taken back */
         Error error;
 } Change;
@@ -186,6 +188,7 @@ static void change_free(Change *change) {
         vcpu_request_clear(&change->request);
         cpuset_clear(&change->changed);
         cpuset_clear(&change->stored);
+        cpuset_clear(&change->before);
         error_clear(&change->error);
         free(change);
 }
@@ -221,6 +224,7 @@ static int edit_choose(Definition *definition, void *userdata, Error *error) {
         r = choose_stored(change->domain, definition, &change->request, error, &table, &change->stored_enable, &change->stored);
         if (r < 0)
                 return r;
+        change->was_defined = change->domain->definition;
         change->was_chosen = definition->chosen;
         if (definition->maximum == 0)
                 definition->maximum = table->maximum;
@@ -228,6 +232,8 @@ static int edit_choose(Definition *definition, void *userdata, Error *error) {
                 _cleanup_cpuset_ CpuSet enabled = {};
 
                 r = vcpu_table_enabled(table, &enabled);
+                if (r >= 0)
+                        r = cpuset_copy(&enabled, &change->before);
                 if (r < 0)
                         return r;
                 cpuset_clear(&definition->enabled);
@@ -239,13 +245,26 @@ static int edit_choose(Definition *definition, void *userdata, Error *error) {
 
 static int edit_take_back(Definition *definition, void *userdata, Error *error) {
         Change *change = userdata;
+        int r;
 
-        if (!change->was_chosen) {
+        r = definition_enable(definition, &change->stored, !change->stored_enable);
+        if (r >= 0 && !change->was_chosen && cpuset_equal(&definition->enabled, &change->before)) {
                 cpuset_clear(&definition->enabled);
                 definition->chosen = false;
-                return 0;
         }
-        return definition_enable(definition, &change->stored, !change->stored_enable);
+        return r;
+}
+
+/* Whether all that is stored is what this change has stored. */
+static bool change_is_all(const Change *change) {
+        _cleanup_(definition_freep) Definition *bare = NULL;
+        const Definition *now = change->domain->definition;
+
+        if (change->was_defined || !now || definitions_are_changing(change->domain) || definition_copy(now, &bare) < 0 ||
+            edit_take_back(bare, (void *) change, NULL) < 0)
+                return false;
+        return !bare->chosen && cpuset_is_empty(&bare->fixed) && bare->n_cells == 0 && bare->tuning.n_items == 0 &&
+                cpuset_is_empty(&bare->tuning.default_cpus) && !bare->ignored;
 }
 
 static void on_taken_back(int result, const Error *error, void *userdata) {
@@ -263,6 +282,7 @@ static void on_taken_back(int result, const Error *error, void *userdata) {
 }
 
 static void on_plugged(int result, const Error *error, void *userdata) {
+        _cleanup_error_ Error back = {};
         Change *change = userdata;
         int r;
 
@@ -274,9 +294,12 @@ static void on_plugged(int result, const Error *error, void *userdata) {
         change->result = result;
         if (error && error->code != ERROR_NONE)
                 (void) error_set(&change->error, error->code, "%s", error->message ?: "");
-        r = definitions_change(change->domain, edit_take_back, on_taken_back, change, NULL);
+        if (change_is_all(change))
+                r = definitions_undefine(change->domain, on_taken_back, change, &back);
+        else
+                r = definitions_change(change->domain, edit_take_back, on_taken_back, change, &back);
         if (r < 0)
-                on_taken_back(r, NULL, change);
+                on_taken_back(r, &back, change);
 }
 
 /* The running guest's part. */

@@ -119,9 +119,62 @@ static void change(Rig *rig, uint32_t vcpu, bool enable, bool live, Answer *answ
         g_assert_cmpint(vcpu_change(rig->domain, &request, 10 * 1000 * 1000, false, on_changed, answer, NULL), ==, 0);
 }
 
+static void wait_answer(Rig *rig, const Answer *answer) {
+        while (answer->n == 0)
+                g_assert_cmpint(sd_event_run(rig->event, UINT64_MAX), >=, 0);
+        g_assert_cmpuint(answer->n, ==, 1);
+}
+
 static void wait_asked(Rig *rig) {
         while (!asked.done)
                 g_assert_cmpint(sd_event_run(rig->event, UINT64_MAX), >=, 0);
+}
+
+static void check_stored(const Rig *rig, const char *list) {
+        _cleanup_free_ char *text = NULL;
+
+        g_assert_nonnull(rig->domain->definition);
+        g_assert_true(rig->domain->definition->chosen);
+        text = cpuset_to_list(&rig->domain->definition->enabled);
+        g_assert_cmpstr(text, ==, list);
+}
+
+static void what_fails_leaves_nothing_stored(void) {
+        g_autoptr(Tree) tree = tree_new();
+        g_autofree char *file = tree_path(tree, "state/domains/web.xml");
+        Answer answer = {};
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        change(&rig, 2, true, true, &answer);
+        wait_asked(&rig);
+        g_assert_cmpuint(asked.vcpu, ==, 2);
+        check_stored(&rig, "0-2");
+        fail_asked(ERROR_BACKEND_FAILED);
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, -EIO);
+        g_assert_null(rig.domain->definition);
+        g_assert_false(g_file_test(file, G_FILE_TEST_EXISTS));
+        rig_stop(&rig);
+}
+
+static void what_was_stored_meanwhile_stays(void) {
+        g_autoptr(Tree) tree = tree_new();
+        Answer answer = {}, other = {};
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        change(&rig, 2, true, true, &answer);
+        wait_asked(&rig);
+        change(&rig, 1, false, false, &other);
+        wait_answer(&rig, &other);
+        g_assert_cmpint(other.result, ==, 0);
+        check_stored(&rig, "0,2");
+        fail_asked(ERROR_TIMED_OUT);
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, -ETIMEDOUT);
+        check_stored(&rig, "0");
+        rig_stop(&rig);
 }
 
 /* Jobs are ended first; then guests, whose changes have something to take back. */
@@ -140,6 +193,8 @@ static void service_that_stops_ends_what_waits(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/change/what-fails-leaves-nothing-stored", what_fails_leaves_nothing_stored);
+        g_test_add_func("/change/what-was-stored-meanwhile-stays", what_was_stored_meanwhile_stays);
         g_test_add_func("/change/service-that-stops-ends-what-waits", service_that_stops_ends_what_waits);
         return g_test_run();
 }

@@ -15,6 +15,7 @@
 #include "guest/plug.h"
 #include "guest/qemu/backend.h"
 #include "guest/qemu/guest.h"
+#include "guest/qemu/iothreads.h"
 #include "line-peer.h"
 
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7},\"package\":\"\"},\"capabilities\":[\"oob\"]}}\n"
@@ -40,6 +41,7 @@ typedef struct Machine {
         const char *hang_up_at;         /* a command */
         const char *mute_at;            /* a command that it does not answer */
         int64_t muted_id;
+        unsigned n_muted;
         unsigned refuse_add;            /* this one from now, from 1 */
         const char *taken_id;           /* by another device */
         const char *refuse_del;
@@ -208,6 +210,7 @@ static void obey(const char *line) {
         }
         if (g_strcmp0(command, machine->mute_at) == 0) {
                 machine->muted_id = id;
+                machine->n_muted++;
                 return;
         }
         if (strcmp(command, "qmp_capabilities") == 0)
@@ -914,6 +917,40 @@ static void test_late_pending_ends_with_the_guest(void) {
         end_machine();
 }
 
+static void on_iothreads(int result, const Error *error, const Iothread *iothreads, size_t n, void *userdata) {
+        on_done(result, error, userdata);
+        g_assert_cmpuint(n, ==, result < 0 ? 0 : 1);
+}
+
+static int ask_iothreads(Error *error) {
+        return machine->domain->backend->list_iothreads(machine->domain, on_iothreads, machine, error);
+}
+
+/* Anybody may ask for a guest's threads, and as often as he likes. */
+static void question_for_iothreads_is_shared(void) {
+        _cleanup_error_ Error error = {};
+
+        start_machine(1, 2);
+        machine->mute_at = "query-iothreads";
+        for (unsigned i = 0; i < QEMU_IOTHREADS_CALLERS_MAX; i++)
+                g_assert_cmpint(ask_iothreads(NULL), ==, 0);
+        g_assert_cmpint(ask_iothreads(&error), ==, -EBUSY);
+        turn_until(machine->n_muted > 0);
+        answer(machine->muted_id, "[{'id':'iothread1','thread-id':7}]");
+        turn_until(machine->n_done > 0);
+        g_assert_cmpuint(machine->n_muted, ==, 1);
+        g_assert_cmpuint(machine->n_done, ==, QEMU_IOTHREADS_CALLERS_MAX);
+        g_assert_cmpint(machine->result, ==, 0);
+
+        /* The next one is a question of its own. */
+        g_assert_cmpint(ask_iothreads(NULL), ==, 0);
+        turn_until(machine->n_muted == 2);
+        machine->guest = qemu_guest_free(machine->guest);
+        g_assert_cmpuint(machine->n_done, ==, QEMU_IOTHREADS_CALLERS_MAX + 1);
+        g_assert_cmpint(machine->code, ==, ERROR_NOT_RUNNING);
+        end_machine();
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 
@@ -948,5 +985,6 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/qemu-unit/freed_guest_answers", test_freed_guest_answers);
         g_test_add_func("/qemu-unit/late_pending_ends_with_the_guest", test_late_pending_ends_with_the_guest);
 
+        g_test_add_func("/qemu-guest/question-for-iothreads-is-shared", question_for_iothreads_is_shared);
         return g_test_run();
 }

@@ -68,6 +68,7 @@ struct QemuGuest {
         Qmp *qmp;
         QemuUnits *units;
         QemuAgent *agent;
+        QemuIothreads *iothreads;
         int agent_fd;                   /* -1 unless one was handed over */
         sd_event_source *silence_timer;
         sd_event_source *pace_timer;
@@ -601,6 +602,10 @@ Qmp *qemu_guest_qmp(const QemuGuest *guest) {
 
 QemuUnits *qemu_guest_units(const QemuGuest *guest) {
         return guest->units;
+}
+
+QemuIothreads **qemu_guest_iothreads(QemuGuest *guest) {
+        return &guest->iothreads;
 }
 
 QemuAgent *qemu_guest_agent(const QemuGuest *guest) {

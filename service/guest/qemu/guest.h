@@ -13,6 +13,7 @@
 
 typedef struct QemuAgent QemuAgent;
 typedef struct QemuGuest QemuGuest;
+typedef struct QemuIothreads QemuIothreads;
 typedef struct QemuUnits QemuUnits;
 
 /* The connection has ended: the guest's owner frees it, here or later, and no later
@@ -56,6 +57,9 @@ QemuUnits *qemu_guest_units(const QemuGuest *guest);
 /* A socket that is connected to its agent was handed over: it is used instead of one in
  * the folder, and kept open until the guest is gone. */
 void qemu_guest_take_agent(QemuGuest *guest, int fd);
+
+/* The question for them that is on its way: iothreads.c. */
+QemuIothreads **qemu_guest_iothreads(QemuGuest *guest);
 
 QemuAgent *qemu_guest_agent(const QemuGuest *guest);
 

@@ -122,9 +122,45 @@ int iothreads_parse(JsonObject *value, Error *error, Iothread **ret, size_t *ret
 }
 
 typedef struct IothreadsCall {
+        struct IothreadsCall *next;
         IothreadsDone done;
         void *userdata;
 } IothreadsCall;
+
+/* Whoever asks while a question is on its way shares it: anybody may ask, and a QEMU
+ * that is stuck must not be sent more than it can keep. */
+struct QemuIothreads {
+        QemuGuest *guest;
+        IothreadsCall *first, **last;
+        size_t n;
+};
+
+static QemuIothreads *question_free(QemuIothreads *question) {
+        IothreadsCall *call;
+
+        if (!question)
+                return NULL;
+        while ((call = question->first)) {
+                question->first = call->next;
+                free(call);
+        }
+        free(question);
+        return NULL;
+}
+DEFINE_CLEANUP(QemuIothreads *, question_free)
+
+static int question_add(QemuIothreads *question, IothreadsDone done, void *userdata) {
+        IothreadsCall *call = calloc(1, sizeof *call);
+
+        if (!call)
+                return -ENOMEM;
+        call->done = done;
+        call->userdata = userdata;
+        *question->last = call;
+        question->last = &call->next;
+        question->n++;
+        return 0;
+}
 
 static int take_answer(const QmpResult *result, Error *error, Iothread **ret, size_t *ret_n) {
         switch (result->error) {
@@ -138,34 +174,56 @@ static int take_answer(const QmpResult *result, Error *error, Iothread **ret, si
         return error_set(error, ERROR_BACKEND_FAILED, "query-iothreads: %.200s", result->description);
 }
 
+/* Those who are told may ask again, or do away with the guest. */
 static void on_answer(const QmpResult *result, void *userdata) {
-        _cleanup_free_ IothreadsCall *call = userdata;
+        _cleanup_(question_freep) QemuIothreads *question = userdata;
         _cleanup_error_ Error error = {};
         Iothread *iothreads = NULL;
         size_t n = 0;
         int r;
 
+        *qemu_guest_iothreads(question->guest) = NULL;
         r = take_answer(result, &error, &iothreads, &n);
-        call->done(r, r < 0 ? &error : NULL, iothreads, n, call->userdata);
+        for (const IothreadsCall *call = question->first; call; call = call->next)
+                call->done(r, r < 0 ? &error : NULL, iothreads, n, call->userdata);
         iothreads_free(iothreads, n);
 }
 
+static int question_ask(QemuGuest *guest, IothreadsDone done, void *userdata, QemuIothreads **ret) {
+        _cleanup_(question_freep) QemuIothreads *question = NULL;
+        int r;
+
+        question = calloc(1, sizeof *question);
+        if (!question)
+                return -ENOMEM;
+        question->guest = guest;
+        question->last = &question->first;
+        r = question_add(question, done, userdata);
+        if (r >= 0)
+                r = qmp_execute(qemu_guest_qmp(guest), "query-iothreads", NULL, QUERY_TIMEOUT_USEC, on_answer, question, NULL);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(question);
+        return 0;
+}
+
 int qemu_list_iothreads(Domain *domain, IothreadsDone done, void *userdata, Error *error) {
-        _cleanup_free_ IothreadsCall *call = NULL;
         QemuGuest *guest = qemu_guest_of(domain);
+        QemuIothreads *question;
         int r;
 
         if (!guest)
                 return error_set(error, ERROR_NOT_RUNNING, "%s does not run.", domain->name);
-        call = calloc(1, sizeof *call);
-        if (!call)
-                return error_set(error, ERROR_NO_MEMORY, "No memory for the iothreads.");
-        *call = (IothreadsCall) { done, userdata };
-        r = qmp_execute(qemu_guest_qmp(guest), "query-iothreads", NULL, QUERY_TIMEOUT_USEC, on_answer, call, NULL);
+        question = *qemu_guest_iothreads(guest);
+        if (question && question->n >= QEMU_IOTHREADS_CALLERS_MAX)
+                return error_set(error, ERROR_BUSY, "Too many wait for what the monitor of %s says of its threads already; try again later.", domain->name);
+        if (question)
+                r = question_add(question, done, userdata);
+        else
+                r = question_ask(guest, done, userdata, qemu_guest_iothreads(guest));
         if (r == -ENOMEM)
                 return error_set(error, ERROR_NO_MEMORY, "No memory for the iothreads.");
         if (r < 0)
                 return error_set(error, ERROR_NOT_RUNNING, "The monitor of %s cannot be reached.", domain->name);
-        (void) TAKE_PTR(call);
         return 0;
 }

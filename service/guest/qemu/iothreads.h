@@ -15,5 +15,8 @@ void iothreads_free(Iothread *iothreads, size_t n);
  * Errors: BackendFailed with what is wrong. */
 int iothreads_parse(JsonObject *value, Error *error, Iothread **ret, size_t *ret_n);
 
-/* See Backend.list_iothreads. */
+/* As many share one question. */
+#define QEMU_IOTHREADS_CALLERS_MAX 1024u
+
+/* See Backend.list_iothreads. Busy where too many ask. */
 int qemu_list_iothreads(Domain *domain, IothreadsDone done, void *userdata, Error *error);

@@ -274,6 +274,19 @@ ExitCode bus_call_send(Ctl *ctl, const Call *call, sd_bus_message *m, json_objec
         return e;
 }
 
+ExitCode bus_call_flags(Ctl *ctl, const Call *call, const char *const *flags, json_object **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        ExitCode e;
+
+        e = bus_call_new(ctl, call, &m);
+        if (e != CTL_DONE)
+                return e;
+        int r = sd_bus_message_append_strv(m, (char **) flags);
+        if (r < 0)
+                return bus_fail_to_ask(ctl, call, r);
+        return bus_call_send(ctl, call, m, ret);
+}
+
 static ExitCode call_send(Ctl *ctl, const Call *call, json_object **ret, sd_bus_error *error,
                           const char *types, va_list ap) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;

@@ -45,6 +45,9 @@ ExitCode bus_try_call(Ctl *ctl, const Call *call, json_object **ret, sd_bus_erro
 ExitCode bus_call_new(Ctl *ctl, const Call *call, sd_bus_message **ret);
 ExitCode bus_call_send(Ctl *ctl, const Call *call, sd_bus_message *m, json_object **ret);
 
+/* A call whose only argument is a list of flags (NULL at the end). */
+ExitCode bus_call_flags(Ctl *ctl, const Call *call, const char *const *flags, json_object **ret);
+
 /* Tells that arguments could not be appended. */
 ExitCode bus_fail_to_ask(const Ctl *ctl, const Call *call, int r);
 

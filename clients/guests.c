@@ -195,17 +195,10 @@ static ExitCode vcpus_check(const Ctl *ctl, json_object *vcpus, const char *memb
 
 ExitCode guest_list_vcpus(Ctl *ctl, const char *path, const char *const *flags, json_object **ret) {
         const Call call = { path, BERTH_VCPUS, "ListVcpus", "aa{sv}" };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_json_ json_object *vcpus = NULL;
         ExitCode e;
 
-        e = bus_call_new(ctl, &call, &m);
-        if (e != CTL_DONE)
-                return e;
-        int r = sd_bus_message_append_strv(m, (char **) flags);
-        if (r < 0)
-                return bus_fail_to_ask(ctl, &call, r);
-        e = bus_call_send(ctl, &call, m, &vcpus);
+        e = bus_call_flags(ctl, &call, flags, &vcpus);
         if (e == CTL_DONE)
                 e = vcpus_check(ctl, vcpus, call.member);
         if (e == CTL_DONE)

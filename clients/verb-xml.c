@@ -4,7 +4,6 @@
 #include "show.h"
 
 int verb_xml(Ctl *ctl) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_json_ json_object *path = NULL, *xml = NULL;
         const char *flags[4];
         ExitCode e;
@@ -20,12 +19,6 @@ int verb_xml(Ctl *ctl) {
                 .member = "GetXml",
                 .reply = "s",
         };
-        e = bus_call_new(ctl, &call, &m);
-        if (e != CTL_DONE)
-                return e;
-        int r = sd_bus_message_append_strv(m, (char **) flags);
-        if (r < 0)
-                return bus_fail_to_ask(ctl, &call, r);
-        e = bus_call_send(ctl, &call, m, &xml);
+        e = bus_call_flags(ctl, &call, flags, &xml);
         return e == CTL_DONE ? show_xml(ctl, xml) : e;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "qemu.h"
+#include "control.h"
 
-#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -40,27 +40,9 @@ void qemu_kill(GSubprocess *process) {
 }
 
 void qemu_control(const char *folder, const char *name, const char *command) {
-        g_autofree char *monitor = monitor_path(folder, name), *guest = g_path_get_dirname(monitor), *path = g_build_filename(guest, "control.sock", NULL);
-        g_autoptr(GSocketClient) client = g_socket_client_new();
-        g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
-        g_autoptr(GSocketConnection) connection = NULL;
-        g_autoptr(GDataInputStream) input = NULL;
-        g_autoptr(GError) error = NULL;
-        g_autofree char *text = g_strdup_printf("{\"execute\": \"qmp_capabilities\"}\n{\"execute\": \"%s\", \"id\": \"mine\"}\n", command);
+        g_autofree char *monitor = monitor_path(folder, name), *guest = g_path_get_dirname(monitor);
 
-        connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &error);
-        g_assert_no_error(error);
-        g_output_stream_write_all(g_io_stream_get_output_stream(G_IO_STREAM(connection)), text, strlen(text), NULL, NULL, &error);
-        g_assert_no_error(error);
-        input = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
-        for (;;) {
-                g_autofree char *line = g_data_input_stream_read_line(input, NULL, NULL, &error);
-
-                g_assert_no_error(error);
-                g_assert_nonnull(line);
-                if (strstr(line, "\"mine\""))
-                        break;
-        }
+        control_send(guest, command, NULL);
 }
 
 void wait_for_vcpus(Service *service, const char *path, guint32 current) {

@@ -16,6 +16,7 @@
 #include "child.h"
 #include "failing-sync.h"
 #include "guest/definitions.h"
+#include "told.h"
 #include "tree.h"
 
 #define UUID_A "12345678-1234-1234-1234-00000000000a"
@@ -159,13 +160,6 @@ static Domain *run_guest(Rig *rig, const char *uuid, const Child *child) {
         return domain;
 }
 
-static const Finding *find_finding(const Domain *domain, const char *code) {
-        for (size_t i = 0; domain && i < domain->findings.n_items; i++)
-                if (strcmp(domain->findings.items[i].code, code) == 0)
-                        return domain->findings.items + i;
-        return NULL;
-}
-
 static void check_pin(const Tuning *tuning, uint32_t id, const char *list) {
         const CpuSet *cpus = tuning_cpus(tuning, THREAD_ROLE_VCPU, id);
         _cleanup_free_ char *text = cpus ? cpuset_to_list(cpus) : NULL;
@@ -199,7 +193,7 @@ static void a_definition_outlives_the_service(void) {
         g_assert_cmpint(domain->state, ==, DOMAIN_SHUTOFF);
         g_assert_cmpstr(domain->uuid, ==, UUID_A);
         g_assert_cmpuint(domain->vcpus->current, ==, 3);
-        g_assert_nonnull(find_finding(domain, "config-ignored"));
+        g_assert_nonnull(told_finding(domain, "config-ignored"));
         rig_stop(&rig);
 
         rig_start(&rig, tree);
@@ -207,7 +201,7 @@ static void a_definition_outlives_the_service(void) {
         g_assert_nonnull(domain);
         g_assert_true(domain_is_announced(domain));
         g_assert_cmpuint(domain->vcpus->current, ==, 3);
-        g_assert_cmpstr(find_finding(domain, "config-ignored")->message, ==, "these parts of its document are not kept: devices");
+        g_assert_cmpstr(told_finding(domain, "config-ignored")->message, ==, "these parts of its document are not kept: devices");
         g_assert_true(definitions_find_off(rig.guests, "web") == domain);
         rig_stop(&rig);
 }
@@ -396,11 +390,11 @@ static void missing_vcpus_are_plugged_and_others_told(void) {
         while (plugged->len == 0)
                 g_assert_cmpint(sd_event_run(rig.event, UINT64_MAX), >=, 0);
         g_assert_cmpstr(plugged->str, ==, "+3 ");
-        g_assert_nonnull(strstr(find_finding(domain, "config-not-met")->message, "vCPUs 5 "));
-        g_assert_nonnull(strstr(find_finding(domain, "config-not-met")[1].message, "vCPUs 1 "));
+        g_assert_nonnull(strstr(told_finding(domain, "config-not-met")->message, "vCPUs 5 "));
+        g_assert_nonnull(strstr(told_finding(domain, "config-not-met")[1].message, "vCPUs 1 "));
         /* The next run may meet it. */
         domain_stopped(domain);
-        g_assert_null(find_finding(domain, "config-not-met"));
+        g_assert_null(told_finding(domain, "config-not-met"));
         rig_stop(&rig);
 }
 
@@ -506,7 +500,7 @@ static void a_write_that_fails_is_told_and_changes_nothing(void) {
         wait_answer(&rig, &change.answer);
         g_assert_cmpint(change.answer.code, ==, ERROR_BACKEND_FAILED);
         g_assert_cmpuint(domain->vcpus->maximum, ==, 4);
-        g_assert_nonnull(find_finding(domain, "config-not-kept"));
+        g_assert_nonnull(told_finding(domain, "config-not-kept"));
         text = tree_read(tree, "state/domains/web.xml");
         g_assert_nonnull(strstr(text, ">4</vcpu>"));
 
@@ -514,7 +508,7 @@ static void a_write_that_fails_is_told_and_changes_nothing(void) {
         g_assert_cmpint(definitions_change(domain, edit, on_done, &again, NULL), ==, 0);
         wait_answer(&rig, &again.answer);
         g_assert_cmpint(again.answer.result, ==, 0);
-        g_assert_null(find_finding(domain, "config-not-kept"));
+        g_assert_null(told_finding(domain, "config-not-kept"));
         answer_clear(&change.answer);
         rig_stop(&rig);
 }
@@ -532,7 +526,7 @@ static void what_the_disk_does_not_confirm_counts(void) {
         g_assert_cmpuint(domain->vcpus->maximum, ==, 4);
         text = tree_read(tree, "state/domains/web.xml");
         g_assert_nonnull(strstr(text, ">4</vcpu>"));
-        g_assert_null(find_finding(domain, "config-not-kept"));
+        g_assert_null(told_finding(domain, "config-not-kept"));
         g_assert_cmpint(definitions_undefine(domain, on_done, &answer, NULL), ==, 0);
         wait_answer(&rig, &answer);
         g_assert_cmpint(answer.result, ==, 0);
@@ -597,9 +591,9 @@ static void a_damaged_file_is_set_aside_and_told(void) {
         g_assert_false(exists(tree, "state/domains/web.xml"));
 
         domain = run_guest(&rig, UUID_A, child);
-        g_assert_nonnull(strstr(find_finding(domain, "config-damaged")->message, "web.xml.damaged-2"));
+        g_assert_nonnull(strstr(told_finding(domain, "config-damaged")->message, "web.xml.damaged-2"));
         define(&rig, WEB(UUID_A, "<vcpu>4</vcpu>"));
-        g_assert_null(find_finding(domain, "config-damaged"));
+        g_assert_null(told_finding(domain, "config-damaged"));
         rig_stop(&rig);
 }
 

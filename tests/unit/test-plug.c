@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "guest/plug.h"
+#include "told.h"
 
 #define SEC UINT64_C(1000000)
 #define MAXIMUM 8u
@@ -85,26 +86,7 @@ static void on_changed(Domain *domain, unsigned change, void *userdata) {
 
 static const GuestsListener listener = { on_added, on_removed, on_changed };
 
-/* What is to be told by now, in letters: e(nabled), p(ending), c(pus). */
-static char *take_told(void) {
-        GString *text = g_string_new(NULL);
-        VcpuCause cause;
-        unsigned change;
-        uint32_t id;
-
-        while (domain_take_vcpu_mark(subject->domain, &id, &change, &cause))
-                g_string_append_printf(text, "%s%u%s%s%s %s", text->len > 0 ? ", " : "", id,
-                                       change & VCPU_CHANGE_ENABLED ? "e" : "", change & VCPU_CHANGE_PENDING ? "p" : "",
-                                       change & VCPU_CHANGE_PIN ? "c" : "", vcpu_cause_to_string(cause));
-        return g_string_free(text, FALSE);
-}
-
-#define assert_told(expected)                                   \
-        do {                                                    \
-                g_autofree char *told_ = take_told();           \
-                                                                \
-                g_assert_cmpstr(told_, ==, expected);           \
-        } while (0)
+#define assert_told(expected) assert_told_of(subject->domain, UINT_MAX, expected)
 
 static void start_subject(unsigned threads, unsigned n_enabled) {
         subject = g_new0(Subject, 1);

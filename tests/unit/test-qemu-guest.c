@@ -17,6 +17,7 @@
 #include "guest/qemu/guest.h"
 #include "guest/qemu/iothreads.h"
 #include "line-peer.h"
+#include "told.h"
 
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7},\"package\":\"\"},\"capabilities\":[\"oob\"]}}\n"
 #define UUID "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
@@ -355,32 +356,7 @@ static void assert_nothing_pending(void) {
         g_assert_true(cpuset_is_empty(&machine->domain->pending_unplug));
 }
 
-/* What is to be told by now: e(nabled), p(ending). */
-static char *take_told(void) {
-        GString *text = g_string_new(NULL);
-        VcpuCause cause;
-        unsigned change;
-        uint32_t id;
-
-        while (domain_take_vcpu_mark(machine->domain, &id, &change, &cause))
-                g_string_append_printf(text, "%s%u%s%s %s", text->len > 0 ? ", " : "", id, change & VCPU_CHANGE_ENABLED ? "e" : "",
-                                       change & VCPU_CHANGE_PENDING ? "p" : "", vcpu_cause_to_string(cause));
-        return g_string_free(text, FALSE);
-}
-
-#define assert_told(expected)                                   \
-        do {                                                    \
-                g_autofree char *told_ = take_told();           \
-                                                                \
-                g_assert_cmpstr(told_, ==, expected);           \
-        } while (0)
-
-static const Finding *find_finding(const char *code) {
-        for (size_t i = 0; i < machine->domain->findings.n_items; i++)
-                if (strcmp(machine->domain->findings.items[i].code, code) == 0)
-                        return machine->domain->findings.items + i;
-        return NULL;
-}
+#define assert_told(expected) assert_told_of(machine->domain, VCPU_CHANGE_ENABLED | VCPU_CHANGE_PENDING, expected)
 
 static bool has_feature(const char *word) {
         const char *features[DOMAIN_FEATURES_MAX];
@@ -411,7 +387,7 @@ static void test_threads_of_others_are_not_used(void) {
         machine->thread = 1;
         connect_machine();
         turn_until(machine->domain && machine->domain->vcpus);
-        g_assert_nonnull(find_finding("process-unknown"));
+        g_assert_nonnull(told_finding(machine->domain, "process-unknown"));
         g_assert_null(machine->domain->process);
         g_assert_false(has_feature("pin"));
         g_assert_true(is_enabled(0));
@@ -420,14 +396,14 @@ static void test_threads_of_others_are_not_used(void) {
         /* It has said the truth since. */
         machine->thread = (unsigned) getpid();
         look_again();
-        g_assert_null(find_finding("process-unknown"));
+        g_assert_null(told_finding(machine->domain, "process-unknown"));
         g_assert_nonnull(machine->domain->process);
         g_assert_true(has_feature("pin"));
         g_assert_cmpuint(vcpu_table_find(machine->domain->vcpus, 0)->thread, ==, (unsigned) getpid());
 
         machine->thread = 1;
         look_again();
-        g_assert_nonnull(find_finding("process-unknown"));
+        g_assert_nonnull(told_finding(machine->domain, "process-unknown"));
         g_assert_null(machine->domain->process);
         end_machine();
 }
@@ -438,13 +414,13 @@ static void test_one_thread_of_others_is_enough(void) {
         g_assert_nonnull(machine->domain->process);
         machine->foreign = 2;
         say("{'event':'DEVICE_DELETED','data':{'path':'/machine/peripheral/disk'}}");
-        turn_until(find_finding("process-unknown"));
+        turn_until(told_finding(machine->domain, "process-unknown"));
         g_assert_null(machine->domain->process);
         for (uint32_t id = 0; id < 3; id++)
                 g_assert_cmpuint(vcpu_table_find(machine->domain->vcpus, id)->thread, ==, 0);
         machine->foreign = 0;
         look_again();
-        g_assert_null(find_finding("process-unknown"));
+        g_assert_null(told_finding(machine->domain, "process-unknown"));
         g_assert_nonnull(machine->domain->process);
         end_machine();
 }

@@ -37,6 +37,8 @@ typedef struct Waiter {
 typedef struct MemoryWalk {
         Domain *domain;                 /* NULL once its run is over */
         Waiter *waiters;                /* those who asked first are first */
+        Waiter **last_waiter;
+        size_t n_waiters;
         Workers *workers;
 
         atomic_bool abandoned;          /* nobody waits for it any more */
@@ -191,6 +193,7 @@ static int walk_start(Domain *domain, MemoryWalk **ret) {
         if (!walk)
                 return -ENOMEM;
         walk->domain = domain;
+        walk->last_waiter = &walk->waiters;
         walk->workers = workers;
         walk->process_fd = fcntl(domain->process->fd, F_DUPFD_CLOEXEC, 3);
         if (walk->process_fd < 0)
@@ -205,13 +208,15 @@ static int walk_start(Domain *domain, MemoryWalk **ret) {
 
 int memory_by_cell(Domain *domain, MemoryDone done, void *userdata, Error *error) {
         _cleanup_free_ Waiter *waiter = NULL;
-        Waiter **last;
+        MemoryWalk *walk;
         int r;
 
         if (!domain_is_running(domain))
                 return not_running(domain, error);
         if (!domain->process)
                 return error_set(error, ERROR_BACKEND_FAILED, "The process of \"%s\" cannot be looked at.", domain->name);
+        if (domain->memory && domain->memory->n_waiters >= MEMORY_WAITERS_MAX)
+                return error_set(error, ERROR_BUSY, "Too many wait to hear where the memory of \"%s\" lies already; try again later.", domain->name);
         waiter = malloc(sizeof *waiter);
         if (!waiter)
                 return error_set(error, ERROR_NO_MEMORY, "No memory for a question about \"%s\".", domain->name);
@@ -223,8 +228,10 @@ int memory_by_cell(Domain *domain, MemoryDone done, void *userdata, Error *error
                         return error_set(error, ERROR_BACKEND_FAILED, "The memory of \"%s\" cannot be looked at: %s.",
                                          domain->name, strerror(-r));
         }
-        for (last = &domain->memory->waiters; *last; last = &(*last)->next)
-                ;
-        *last = TAKE_PTR(waiter);
+        walk = domain->memory;
+        *walk->last_waiter = waiter;
+        walk->last_waiter = &waiter->next;
+        walk->n_waiters++;
+        (void) TAKE_PTR(waiter);
         return 0;
 }

@@ -16,8 +16,12 @@ typedef struct CellMemory {
 
 typedef void (*MemoryDone)(int result, const Error *error, const CellMemory *cells, size_t n, void *userdata);
 
+/* As many share one look. */
+#define MEMORY_WAITERS_MAX 1024u
+
 /* "done" is called once and later, also when the guest has gone meanwhile (NotRunning);
- * never after guests_free(). Errors: NotRunning, NotSupported, BackendFailed. */
+ * never after guests_free(). Errors: NotRunning, NotSupported, BackendFailed; Busy where too
+ * many wait. */
 int memory_by_cell(Domain *domain, MemoryDone done, void *userdata, Error *error);
 
 /* The run is over: a walk that is under way ends with NotRunning now. */

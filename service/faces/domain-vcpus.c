@@ -395,7 +395,8 @@ static unsigned keys_of_change(unsigned change) {
 
 static int emit_one(Face *face, uint32_t id, unsigned change, VcpuCause cause) {
         const Domain *domain = face->model;
-        const View view = { .domain = domain, .table = domain->vcpus, .tuning = &domain->live };
+        bool stored = !domain_is_running(domain) && domain->definition;
+        const View view = { .domain = domain, .table = domain->vcpus, .tuning = stored ? &domain->definition->tuning : &domain->live, .stored = stored };
         const Vcpu *vcpu = vcpu_table_find(domain->vcpus, id);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
         int r;

@@ -284,6 +284,7 @@ static void what_was_chosen_before_the_start_is_there_after_it(void) {
         changed = change(place, "SetCount", g_variant_new("(u^as)", 4, no_flags));
         g_assert_cmpstr(changed, ==, "('3', 0)");
         tune(place, "Pin", g_variant_new("(us^as)", 3, list, no_flags));
+        assert_says(signals_wait(place->signals, asked), PARTS("VcpuChanged (3", "'request'"));
         refused(place, "SetCount", g_variant_new("(u^as)", 2, FLAGS("live")), ERROR("NotRunning"), PARTS("alpha"));
         refused(place, "Pin", g_variant_new("(us^as)", 3, list, FLAGS("live", "config")), ERROR("NotRunning"), PARTS("alpha"));
 

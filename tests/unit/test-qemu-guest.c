@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest/definition.h"
 #include "guest/definitions.h"
 #include "guest/plug.h"
 #include "guest/qemu/backend.h"
@@ -893,6 +894,28 @@ static void test_late_pending_ends_with_the_guest(void) {
         end_machine();
 }
 
+/* Its vCPUs are those that are stored, until it tells its own. */
+static void stored_guest_that_is_not_ready_is_asked_again(void) {
+        Domain *domain;
+
+        make_machine(1, 2);
+        g_assert_cmpint(domain_new(machine->guests, &qemu_backend_calls, "web", &domain), ==, 0);
+        g_assert_cmpint(definition_new("web", UUID, &domain->definition), ==, 0);
+        domain->definition->maximum = UNITS;
+        g_assert_cmpint(definition_to_table(domain->definition, &domain->vcpus), ==, 0);
+        domain_announce(domain);
+        machine->refuse_looks = 1;
+        connect_machine();
+        turn_until(machine->n_looks == 1);
+        peer_settle(machine->peer);
+        g_assert_false(domain->vcpus_of_run);
+
+        say("{'event':'RESUME','timestamp':{'seconds':1,'microseconds':1}}");
+        turn_until(domain->vcpus_of_run);
+        g_assert_cmpuint(domain->vcpus->current, ==, 2);
+        end_machine();
+}
+
 static void on_iothreads(int result, const Error *error, const Iothread *iothreads, size_t n, void *userdata) {
         on_done(result, error, userdata);
         g_assert_cmpuint(n, ==, result < 0 ? 0 : 1);
@@ -961,6 +984,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/qemu-unit/freed_guest_answers", test_freed_guest_answers);
         g_test_add_func("/qemu-unit/late_pending_ends_with_the_guest", test_late_pending_ends_with_the_guest);
 
+        g_test_add_func("/qemu-guest/stored-guest-that-is-not-ready-is-asked-again", stored_guest_that_is_not_ready_is_asked_again);
         g_test_add_func("/qemu-guest/question-for-iothreads-is-shared", question_for_iothreads_is_shared);
         return g_test_run();
 }

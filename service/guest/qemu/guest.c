@@ -427,7 +427,7 @@ static void on_event(const char *name, JsonObject *data, void *userdata) {
                         if (events[i].query != QUERY_CPUS)
                                 guest_ask(guest, events[i].query);
                         /* One that was not ready to tell its CPUs may be now. */
-                        if (events[i].query == QUERY_CPUS || !guest->domain->vcpus)
+                        if (events[i].query == QUERY_CPUS || !guest->domain->vcpus_of_run)
                                 guest_ask_cpus(guest);
                         return;
                 }

@@ -25,7 +25,8 @@ struct Change {
         Definitions *definitions;
         ChangeKind kind;
         char *name;
-        Domain *domain;                 /* NULL: there is none yet */
+        Domain *domain;                 /* whose definition it is; NULL: there is none yet */
+        Domain *asked;                  /* of which it was asked: "done" may need it, whoever has the definition by then */
         DefinitionEdit edit;
         BackendDone done;
         void *userdata;
@@ -47,7 +48,7 @@ bool definitions_are_changing(const Domain *domain) {
         const Definitions *definitions = guests_definitions(domain->guests);
 
         for (const Change *change = definitions ? definitions->changes : NULL; change; change = change->next)
-                if (change->domain == domain)
+                if (change->domain == domain || change->asked == domain)
                         return true;
         return false;
 }
@@ -239,17 +240,21 @@ static bool is_linked(const Guests *guests, const Domain *domain) {
         return false;
 }
 
+/* One that was there for a change alone. */
+static void free_if_idle(Guests *guests, Domain *domain) {
+        if (domain && is_linked(guests, domain) && !domain_is_running(domain) && !domain->definition && !definitions_are_changing(domain))
+                domain_free(domain);
+}
+
 /* Tells whoever asked; the domain may be gone after that. */
 static void change_tell(Change *change, int result, const Error *error) {
-        Definitions *definitions = change->definitions;
-        Guests *guests = definitions->guests;
-        Domain *domain = change->domain;
+        Guests *guests = change->definitions->guests;
+        Domain *domain = change->domain, *asked = change->asked;
 
         change->done(result, error, change->userdata);
         change_free(change);
-        /* One that was there for the change alone. */
-        if (domain && is_linked(guests, domain) && !domain_is_running(domain) && !domain->definition && !definitions_are_changing(domain))
-                domain_free(domain);
+        free_if_idle(guests, domain);
+        free_if_idle(guests, asked);
 }
 
 /* The domain is about to go, and others wait for it. */
@@ -302,6 +307,8 @@ static void change_undefine(Change *change) {
                 return;
         }
         drop_others(change->definitions, domain);
+        if (change->asked == domain)
+                change->asked = NULL;
         change->domain = domain_free(domain);
 }
 
@@ -437,7 +444,7 @@ int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, vo
         r = change_new(domain->guests, CHANGE_EDIT, domain->name, done, userdata, error, &change);
         if (r < 0)
                 return r;
-        change->domain = domain;
+        change->domain = change->asked = domain;
         change->edit = edit;
         r = change_add(change, error);
         if (r < 0)
@@ -471,7 +478,7 @@ int definitions_undefine(Domain *domain, BackendDone done, void *userdata, Error
         r = change_new(domain->guests, CHANGE_UNDEFINE, domain->name, done, userdata, error, &change);
         if (r < 0)
                 return r;
-        change->domain = domain;
+        change->domain = change->asked = domain;
         r = change_add(change, error);
         if (r < 0)
                 change_free(change);

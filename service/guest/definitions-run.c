@@ -179,7 +179,8 @@ static void adopt(Definitions *definitions, Domain *domain) {
                 if (off != domain && !domain_is_running(off) && off->definition &&
                     strcmp(off->name, domain->name) == 0 && strcmp(off->definition->uuid, domain->uuid) == 0) {
                         definitions_move(definitions, off, domain);
-                        domain_free(off);
+                        if (!definitions_are_changing(off))
+                                domain_free(off);
                         return;
                 }
 }

@@ -11,9 +11,11 @@
 #include "guest/change.h"
 #include "guest/definition.h"
 #include "guest/definitions.h"
+#include "guest/tune.h"
 #include "tree.h"
 
 #define UUID "12345678-1234-1234-1234-00000000000a"
+#define OTHER_UUID "12345678-1234-1234-1234-00000000000b"
 
 /* What the hypervisor was asked, and has not answered. */
 static struct {
@@ -177,6 +179,42 @@ static void what_was_stored_meanwhile_stays(void) {
         rig_stop(&rig);
 }
 
+static void on_pinned(int result, const Error *error, void *userdata) {
+        on_changed(result, error, NULL, userdata);
+}
+
+/* What is stored goes to an object of its own; that of the run is there as long as somebody
+ * waits. */
+static void guest_of_another_uuid_goes_while_something_is_stored(void) {
+        g_autoptr(Tree) tree = tree_new();
+        TuneChange pin = { .role = THREAD_ROLE_VCPU, .id = 2, .pin = true };
+        Answer answer = {};
+        Domain *off;
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        rig.domain->meeting = DOMAIN_MEETING_BEFORE;
+        g_assert_cmpint(definition_new("web", UUID, &rig.domain->definition), ==, 0);
+        rig.domain->definition->maximum = 4;
+        g_assert_cmpint(cpuset_add(&pin.cpus, 0), ==, 0);
+        g_assert_cmpint(guests_set_host_cpus(rig.guests, &pin.cpus, &pin.cpus, false), ==, 0);
+        g_assert_cmpint(tune(rig.domain, &pin, 1, false, true, on_pinned, &answer, NULL), ==, 0);
+
+        strcpy(rig.domain->uuid, OTHER_UUID);
+        definitions_meet(rig.domain);
+        g_assert_null(rig.domain->definition);
+        domain_stopped(rig.domain);
+        rig.domain = NULL;
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, 0);
+        off = guests_first(rig.guests);
+        g_assert_null(off->next);
+        g_assert_cmpstr(off->uuid, ==, UUID);
+        g_assert_nonnull(tuning_cpus(&off->definition->tuning, THREAD_ROLE_VCPU, 2));
+        cpuset_clear(&pin.cpus);
+        rig_stop(&rig);
+}
+
 /* Jobs are ended first; then guests, whose changes have something to take back. */
 static void service_that_stops_ends_what_waits(void) {
         g_autoptr(Tree) tree = tree_new();
@@ -195,6 +233,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/change/what-fails-leaves-nothing-stored", what_fails_leaves_nothing_stored);
         g_test_add_func("/change/what-was-stored-meanwhile-stays", what_was_stored_meanwhile_stays);
+        g_test_add_func("/change/guest-of-another-uuid-goes-while-something-is-stored", guest_of_another_uuid_goes_while_something_is_stored);
         g_test_add_func("/change/service-that-stops-ends-what-waits", service_that_stops_ends_what_waits);
         return g_test_run();
 }

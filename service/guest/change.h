@@ -27,10 +27,6 @@ void vcpu_request_clear(VcpuRequest *request);
  * Errors: NotRunning for "live" of a guest that is off. */
 int domain_choose_target(const Domain *domain, bool *live, bool *config, Error *error);
 
-/* The vCPUs of what is stored, as a table; of a guest for which nothing is stored, as
- * they are now. In units, where the running guest tells of any. */
-int domain_stored_table(const Domain *domain, const Definition *definition, VcpuTable **ret);
-
 /* Whether it can be done, and with which vCPUs: "*ret_changed" is empty if all is so
  * already, and also if only the agent can tell. Nothing is changed.
  * Errors: those of vcpu_table_choose_*(), plug_check(), NotRunning,

@@ -145,3 +145,45 @@ int definition_to_table(const Definition *definition, VcpuTable **ret) {
         *ret = TAKE_PTR(table);
         return 0;
 }
+
+/* Copies a table with other vCPUs enabled. Nothing of it is known to any hypervisor. */
+static int table_with_enabled(const VcpuTable *table, const CpuSet *enabled, const CpuSet *fixed, VcpuTable **ret) {
+        _cleanup_(vcpu_table_freep) VcpuTable *copy = NULL;
+        uint32_t order = 0;
+        int r;
+
+        r = vcpu_table_new(table->n_units, table->maximum, NULL, &copy);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < table->n_units; i++) {
+                const PlugUnit *unit = table->units + i;
+                PlugUnit *added = vcpu_table_add_unit(copy, unit->count, unit->cell, NULL);
+
+                added->plugged = cpuset_contains(enabled, unit->first);
+                added->order = added->plugged ? ++order : 0;
+                added->removable = !cpuset_contains(fixed, unit->first);
+                added->reason = added->removable ? NULL : "it is stored as not hotpluggable";
+                for (uint32_t id = unit->first; added->plugged && id < unit->first + unit->count; id++)
+                        vcpu_table_enable(copy, id, 0);
+        }
+        r = vcpu_table_finish(copy);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(copy);
+        return 0;
+}
+
+int domain_stored_table(const Domain *domain, const Definition *definition, VcpuTable **ret) {
+        _cleanup_cpuset_ CpuSet now = {}, none = {};
+        bool chosen = definition && definition->chosen;
+        int r;
+
+        if (!domain->vcpus_of_run || (definition && definition->maximum != 0 && definition->maximum != domain->vcpus->maximum))
+                return definition ? definition_to_table(definition, ret) : -ENODATA;
+
+        r = vcpu_table_enabled(domain->vcpus, &now);
+        if (r < 0)
+                return r;
+        return table_with_enabled(domain->vcpus, chosen ? &definition->enabled : &now, definition ? &definition->fixed : &none, ret);
+}

@@ -52,6 +52,10 @@ int definition_to_xml(const Definition *definition, char **ret);
  * many. */
 int definition_to_table(const Definition *definition, VcpuTable **ret);
 
+/* The vCPUs of what is stored, as a table; of a guest for which nothing is stored, as
+ * they are now. In units, where the running guest tells of any. */
+int domain_stored_table(const Domain *domain, const Definition *definition, VcpuTable **ret);
+
 /* What of one run was kept is forgotten. */
 void definition_clear_run(Definition *definition);
 

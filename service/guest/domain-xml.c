@@ -37,7 +37,7 @@ static int view_fill(View *view, const Domain *domain, bool config) {
         }
         if (!definition)
                 return -ENODATA;
-        r = definition_to_table(definition, &view->owned);
+        r = domain_stored_table(domain, definition, &view->owned);
         if (r < 0 && r != -ENODATA)
                 return r;
         view->uuid = definition->uuid;

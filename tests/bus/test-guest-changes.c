@@ -339,6 +339,24 @@ static void both_or_none_when_the_guest_is_stored_too(void) {
         qemu_kill(qemu);
 }
 
+/* A pin alone chooses no vCPUs: what is stored of these is told alike everywhere. */
+static void what_is_stored_is_told_alike(void) {
+        g_autoptr(Place) place = place_new();
+        GSubprocess *qemu = start_alpha(place);
+        g_autofree char *list = g_strdup_printf("%u", first_cpu(place, NULL)), *off = NULL, *on = NULL, *xml = NULL;
+        g_autoptr(GVariant) document = NULL;
+
+        tune(place, "Pin", g_variant_new("(us^as)", 1, list, FLAGS("config")));
+        on = vcpu(place, 1, FLAGS("config"));
+        assert_says(on, PARTS("'state': <'enabled'>", "'cpus'", "'cell': <uint32 1>"));
+        off = vcpu(place, 3, FLAGS("config"));
+        assert_says(off, PARTS("'state': <'disabled'>"));
+        document = call(place->service->bus, ALPHA, DOMAIN, "GetXml", g_variant_new("(^as)", FLAGS("config")), "(s)");
+        xml = g_variant_print(document, FALSE);
+        assert_says(xml, PARTS("current=\"2\"", "id=\"3\" state=\"disabled\"", "<vcpupin vcpu=\"1\""));
+        qemu_kill(qemu);
+}
+
 static void definitions_that_make_no_sense_are_refused(void) {
         g_autoptr(Place) place = place_new();
         g_autofree char *long_name = g_strnfill(300, 'n');
@@ -415,6 +433,7 @@ int main(int argc, char **argv) {
                 { "/guest-changes/what-was-chosen-before-the-start-is-there-after-it", what_was_chosen_before_the_start_is_there_after_it },
                 { "/guest-changes/stranger-of-the-same-name-inherits-nothing", stranger_of_the_same_name_inherits_nothing },
                 { "/guest-changes/both-or-none-when-the-guest-is-stored-too", both_or_none_when_the_guest_is_stored_too },
+                { "/guest-changes/what-is-stored-is-told-alike", what_is_stored_is_told_alike },
                 { "/guest-changes/definitions-that-make-no-sense-are-refused", definitions_that_make_no_sense_are_refused },
                 { "/guest-changes/a-damaged-definition-is-warned-of-until-there-is-another", a_damaged_definition_is_warned_of_until_there_is_another },
                 { "/guest-changes/memory-lies-on-some-cell", memory_lies_on_some_cell },

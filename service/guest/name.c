@@ -16,6 +16,9 @@ bool guest_name_is_valid(const char *name) {
 
                 if (n == 0 || name[at] == '/')
                         return false;
+                /* U+0080 to U+009F: control characters, too. */
+                if (n == 2 && (unsigned char) name[at] == 0xc2 && (unsigned char) name[at + 1] < 0xa0)
+                        return false;
                 at += n;
         }
         return true;

@@ -317,6 +317,7 @@ static void names_are_checked(void) {
                 { "a", true }, { "a b", true }, { "B\xc3\xbcro", true }, { "a.xml", true }, { "-", true },
                 { "", false }, { ".", false }, { "..", false }, { ".a", false }, { "a/b", false }, { "/", false },
                 { "a\n", false }, { "a\x7f", false }, { "\xff", false }, { "a\xc3", false },
+                { "a\xc2\x80", false }, { "a\xc2\x9b" "2J", false }, { "\xc2\x9f", false }, { "\xc2\xa0", true },
         };
         char name[GUEST_NAME_MAX + 2];
 

@@ -51,12 +51,34 @@ typedef struct View {
         const Tuning *tuning;
         bool stored;
         VcpuTable *owned;
+        bool has_threads;               /* the process is there, and can be looked at */
+        ProcessThreads threads;         /* of one in a namespace: looked up once for all */
         const AgentVcpu *agent;         /* NULL if it was not asked */
         size_t n_agent;
 } View;
 
 static void view_clear(View *view) {
         vcpu_table_free(view->owned);
+        process_threads_clear(&view->threads);
+}
+
+static void view_look_at_threads(View *view) {
+        const Process *process = view->domain->process;
+
+        view->has_threads = process && process_is_alive(process) &&
+                (process->namespace_depth == 0 || process_list_threads(process, &view->threads, NULL) >= 0);
+}
+
+/* By its id in our own namespace; that it is the guest's, the look at it tells. */
+static pid_t view_find_thread(const View *view, uint32_t thread) {
+        const ProcessThread *found;
+
+        if (thread == 0 || !view->has_threads)
+                return 0;
+        if (view->domain->process->namespace_depth == 0)
+                return (pid_t) thread;
+        found = process_threads_find(&view->threads, (pid_t) thread);
+        return found ? found->tid : 0;
 }
 
 static int view_open(const Domain *domain, bool live, bool config, Error *error, View *ret) {
@@ -69,6 +91,7 @@ static int view_open(const Domain *domain, bool live, bool config, Error *error,
         if (live) {
                 view.table = domain->vcpus;
                 view.tuning = &domain->live;
+                view_look_at_threads(&view);
         } else {
                 if (!domain->definition)
                         return error_set(error, ERROR_NOT_SUPPORTED, "nothing is stored for %s", domain->name);
@@ -94,32 +117,29 @@ static int append_scheduler(sd_bus_message *message, SchedulerPolicy policy, int
 
 /* What cannot be read of a thread is left out: it may have ended a moment ago. */
 static int append_thread(sd_bus_message *message, const View *view, const Vcpu *vcpu, unsigned keys) {
-        const Process *process = view->domain->process;
         const ThreadTuning *asked = tuning_find(view->tuning, THREAD_ROLE_VCPU, vcpu->id);
-        bool there = !view->stored && vcpu->thread != 0 && process;
-        _cleanup_cpuset_ CpuSet affinity = {};
-        SchedulerPolicy policy;
-        ThreadStat stat;
-        int priority, r = 0;
-        pid_t tid = 0;
+        unsigned wanted = (keys & KEYS_PIN ? THREAD_FACT_AFFINITY : 0) | (keys & KEYS_SCHEDULER ? THREAD_FACT_SCHEDULER : 0) |
+                (keys & KEYS_VOLATILE ? THREAD_FACT_STAT : 0);
+        pid_t tid = keys & (KEYS_THREAD | KEYS_PIN | KEYS_SCHEDULER | KEYS_VOLATILE) ? view_find_thread(view, vcpu->thread) : 0;
+        _cleanup_(thread_facts_clear) ThreadFacts facts = {};
+        bool there;
+        int r = 0;
 
-        there = there && process_find_thread(process, (pid_t) vcpu->thread, &tid, NULL) >= 0;
+        there = tid > 0 && thread_read_facts(view->domain->process, tid, wanted, &facts, NULL) >= 0;
         if (there && (keys & KEYS_THREAD))
                 r = dictionary_add_u32(message, "thread", (uint32_t) tid);
-        if (r >= 0 && there && (keys & KEYS_PIN) && thread_get_affinity(process, tid, &affinity, NULL) >= 0)
-                r = dictionary_add_cpuset(message, "effective_cpus", &affinity);
-        if (r >= 0 && (keys & KEYS_SCHEDULER)) {
-                if (there && thread_get_scheduler(process, tid, &policy, &priority, NULL) >= 0)
-                        r = append_scheduler(message, policy, priority);
-                else if (!there && asked && asked->scheduled)
-                        r = append_scheduler(message, asked->policy, asked->priority);
-        }
-        if (r >= 0 && there && (keys & KEYS_VOLATILE) && thread_read_stat(process, tid, &stat, NULL) >= 0) {
-                r = dictionary_add_u32(message, "host_cpu", stat.last_cpu);
+        if (r >= 0 && (facts.known & THREAD_FACT_AFFINITY))
+                r = dictionary_add_cpuset(message, "effective_cpus", &facts.affinity);
+        if (r >= 0 && (facts.known & THREAD_FACT_SCHEDULER))
+                r = append_scheduler(message, facts.policy, facts.priority);
+        else if (r >= 0 && (keys & KEYS_SCHEDULER) && !there && asked && asked->scheduled)
+                r = append_scheduler(message, asked->policy, asked->priority);
+        if (r >= 0 && (facts.known & THREAD_FACT_STAT)) {
+                r = dictionary_add_u32(message, "host_cpu", facts.stat.last_cpu);
                 if (r >= 0)
-                        r = dictionary_add_u64(message, "cpu_time_usec", stat.cpu_time_usec);
-                if (r >= 0 && stat.wait_usec != WAIT_USEC_UNKNOWN)
-                        r = dictionary_add_u64(message, "wait_usec", stat.wait_usec);
+                        r = dictionary_add_u64(message, "cpu_time_usec", facts.stat.cpu_time_usec);
+                if (r >= 0 && facts.stat.wait_usec != WAIT_USEC_UNKNOWN)
+                        r = dictionary_add_u64(message, "wait_usec", facts.stat.wait_usec);
         }
         return r;
 }
@@ -393,11 +413,8 @@ static unsigned keys_of_change(unsigned change) {
         return keys;
 }
 
-static int emit_one(Face *face, uint32_t id, unsigned change, VcpuCause cause) {
-        const Domain *domain = face->model;
-        bool stored = !domain_is_running(domain) && domain->definition;
-        const View view = { .domain = domain, .table = domain->vcpus, .tuning = stored ? &domain->definition->tuning : &domain->live, .stored = stored };
-        const Vcpu *vcpu = vcpu_table_find(domain->vcpus, id);
+static int emit_one(const Face *face, const View *view, uint32_t id, unsigned change, VcpuCause cause) {
+        const Vcpu *vcpu = vcpu_table_find(view->table, id);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
         int r;
 
@@ -410,7 +427,7 @@ static int emit_one(Face *face, uint32_t id, unsigned change, VcpuCause cause) {
         if (r >= 0)
                 r = sd_bus_message_open_container(signal, 'a', "{sv}");
         if (r >= 0)
-                r = append_keys(signal, &view, vcpu, keys_of_change(change));
+                r = append_keys(signal, view, vcpu, keys_of_change(change));
         if (r >= 0)
                 r = sd_bus_message_close_container(signal);
         if (r >= 0)
@@ -421,12 +438,24 @@ static int emit_one(Face *face, uint32_t id, unsigned change, VcpuCause cause) {
 }
 
 static void emit(Face *face) {
+        Domain *domain = face->model;
+        bool stored = !domain_is_running(domain) && domain->definition, looked = stored;
+        _cleanup_(view_clear) View view = {
+                .domain = domain,
+                .table = domain->vcpus,
+                .tuning = stored ? &domain->definition->tuning : &domain->live,
+                .stored = stored,
+        };
         VcpuCause cause;
         unsigned change;
         uint32_t id;
 
-        while (domain_take_vcpu_mark(face->model, &id, &change, &cause))
-                (void) emit_one(face, id, change, cause);
+        while (domain_take_vcpu_mark(domain, &id, &change, &cause)) {
+                if (!looked)
+                        view_look_at_threads(&view);
+                looked = true;
+                (void) emit_one(face, &view, id, change, cause);
+        }
 }
 
 const FaceHooks domain_vcpus_hooks = {

@@ -428,8 +428,7 @@ int thread_set_scheduler(const Process *process, pid_t tid, SchedulerPolicy poli
         return 0;
 }
 
-int thread_read_stat(const Process *process, pid_t tid, ThreadStat *ret, Error *error) {
-        _cleanup_close_ int fd = -1;
+static int read_stat(const Process *process, pid_t tid, int fd, ThreadStat *ret, Error *error) {
         ThreadStat stat = { .wait_usec = WAIT_USEC_UNKNOWN };
         uint64_t ticks;
         char text[4096];
@@ -437,9 +436,6 @@ int thread_read_stat(const Process *process, pid_t tid, ThreadStat *ret, Error *
         ssize_t n;
         int r;
 
-        fd = process_open_thread(process, tid, error);
-        if (fd < 0)
-                return fd;
         n = sysfs_read(fd, "stat", text, sizeof text);
         r = n < 0 ? (int) n : proc_stat_parse(text, &parsed);
         if (r < 0)
@@ -464,5 +460,44 @@ int thread_read_stat(const Process *process, pid_t tid, ThreadStat *ret, Error *
         }
 
         *ret = stat;
+        return 0;
+}
+
+int thread_read_stat(const Process *process, pid_t tid, ThreadStat *ret, Error *error) {
+        _cleanup_close_ int fd = -1;
+
+        fd = process_open_thread(process, tid, error);
+        if (fd < 0)
+                return fd;
+        return read_stat(process, tid, fd, ret, error);
+}
+
+void thread_facts_clear(ThreadFacts *facts) {
+        cpuset_clear(&facts->affinity);
+        *facts = (ThreadFacts) {};
+}
+
+int thread_read_facts(const Process *process, pid_t tid, unsigned wanted, ThreadFacts *ret, Error *error) {
+        _cleanup_(thread_facts_clear) ThreadFacts facts = {};
+        _cleanup_close_ int fd = -1;
+        int flags, r;
+
+        fd = process_open_thread(process, tid, error);
+        if (fd < 0)
+                return fd;
+        if ((wanted & THREAD_FACT_AFFINITY) && affinity_read(read_from_kernel, tid, &facts.affinity) >= 0)
+                facts.known |= THREAD_FACT_AFFINITY;
+        if ((wanted & THREAD_FACT_SCHEDULER) && read_scheduler(tid, &facts.policy, &facts.priority, &flags) >= 0)
+                facts.known |= THREAD_FACT_SCHEDULER;
+        /* After the calls that have only the number: a look at the folder as well. */
+        if ((wanted & THREAD_FACT_STAT) && read_stat(process, tid, fd, &facts.stat, NULL) >= 0)
+                facts.known |= THREAD_FACT_STAT;
+        else {
+                r = thread_check(process, tid, fd, error);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE(facts);
         return 0;
 }

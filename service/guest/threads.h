@@ -76,6 +76,26 @@ typedef struct ThreadStat {
 /* Source: /proc/PID/task/TID/{stat,schedstat}. */
 int thread_read_stat(const Process *process, pid_t tid, ThreadStat *ret, Error *error);
 
+enum {
+        THREAD_FACT_AFFINITY = 1 << 0,
+        THREAD_FACT_SCHEDULER = 1 << 1,
+        THREAD_FACT_STAT = 1 << 2,
+};
+
+typedef struct ThreadFacts {
+        unsigned known;                 /* which of them */
+        CpuSet affinity;
+        SchedulerPolicy policy;
+        int priority;
+        ThreadStat stat;
+} ThreadFacts;
+
+void thread_facts_clear(ThreadFacts *facts);
+
+/* Several of them with one look at the thread, which costs less than one each. One that
+ * the kernel does not tell is not known, and no error. */
+int thread_read_facts(const Process *process, pid_t tid, unsigned wanted, ThreadFacts *ret, Error *error);
+
 /* Pure functions, and the kernel's side of a long mask. */
 
 /* "RUN_NS WAIT_NS SLICES", Documentation/scheduler/sched-stats.rst.

@@ -354,9 +354,40 @@ static void what_the_kernel_leaves_out_is_told(void) {
         assert_affinity(child->tids[1], list);
 }
 
+#define ALL_FACTS (THREAD_FACT_AFFINITY | THREAD_FACT_SCHEDULER | THREAD_FACT_STAT)
+
+/* Each thread has others, so that none is told for another. */
+static void facts_are_those_of_one_thread_and_those_asked_for(void) {
+        g_autoptr(Child) child = child_new(2);
+        _cleanup_(process_freep) Process *process = open_process(child->pid);
+        _cleanup_cpuset_ CpuSet all = {}, one = {}, effective = {};
+        uint32_t first, last;
+
+        own_cpus(&all, &first, &last);
+        g_assert_cmpint(cpuset_add(&one, last), ==, 0);
+        g_assert_cmpint(thread_set_affinity(process, child->tids[1], &one, &all, &all, &effective, NULL), ==, 0);
+        g_assert_cmpint(thread_set_scheduler(process, child->tids[1], SCHEDULER_BATCH, 0, NULL), ==, 0);
+
+        for (unsigned wanted = 0; wanted <= ALL_FACTS; wanted++)
+                for (unsigned i = 0; i < 2; i++) {
+                        _cleanup_(thread_facts_clear) ThreadFacts facts = {};
+
+                        g_assert_cmpint(thread_read_facts(process, child->tids[i], wanted, &facts, NULL), ==, 0);
+                        g_assert_cmpuint(facts.known, ==, wanted);
+                        g_assert_true(!(wanted & THREAD_FACT_AFFINITY) ? cpuset_is_empty(&facts.affinity) : cpuset_equal(&facts.affinity, i == 1 ? &one : &all));
+                        if (wanted & THREAD_FACT_SCHEDULER)
+                                g_assert_cmpint(facts.policy, ==, i == 1 ? SCHEDULER_BATCH : SCHEDULER_OTHER);
+                        if (wanted & THREAD_FACT_STAT)
+                                g_assert_true(strchr("RSD", facts.stat.state));
+                        if ((wanted & THREAD_FACT_STAT) && i == 1)
+                                g_assert_cmpuint(facts.stat.last_cpu, ==, last);
+                }
+}
+
 static void expect_refusal(const Process *process, pid_t tid, ErrorCode code) {
         _cleanup_cpuset_ CpuSet all = {}, effective = {}, one = {}, seen = {};
-        Error errors[5] = {};
+        ThreadFacts facts = {};
+        Error errors[7] = {};
         SchedulerPolicy policy;
         uint32_t first, last;
         ThreadStat stat;
@@ -369,6 +400,9 @@ static void expect_refusal(const Process *process, pid_t tid, ErrorCode code) {
         g_assert_cmpint(thread_set_scheduler(process, tid, SCHEDULER_IDLE, 0, &errors[2]), <, 0);
         g_assert_cmpint(thread_get_scheduler(process, tid, &policy, &priority, &errors[3]), <, 0);
         g_assert_cmpint(thread_read_stat(process, tid, &stat, &errors[4]), <, 0);
+        g_assert_cmpint(thread_read_facts(process, tid, ALL_FACTS, &facts, &errors[5]), <, 0);
+        g_assert_cmpint(thread_read_facts(process, tid, 0, &facts, &errors[6]), <, 0);
+        g_assert_cmpuint(facts.known, ==, 0);
         g_assert_true(cpuset_is_empty(&effective) && cpuset_is_empty(&seen));
         for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
                 g_test_message("%s", errors[i].message);
@@ -615,6 +649,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/threads/threads-of-a-child-are-pinned-one-by-one", threads_of_a_child_are_pinned_one_by_one);
         g_test_add_func("/threads/threads-in-a-namespace-are-pinned", threads_in_a_namespace_are_pinned);
         g_test_add_func("/threads/what-the-kernel-leaves-out-is-told", what_the_kernel_leaves_out_is_told);
+        g_test_add_func("/threads/facts-are-those-of-one-thread-and-those-asked-for", facts_are_those_of_one_thread_and_those_asked_for);
         g_test_add_func("/threads/a-thread-of-another-is-not-touched", a_thread_of_another_is_not_touched);
         g_test_add_func("/threads/what-has-ended-is-not-touched", what_has_ended_is_not_touched);
         g_test_add_func("/threads/schedulers-have-words", schedulers_have_words);

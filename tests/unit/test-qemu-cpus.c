@@ -269,7 +269,7 @@ static void the_arguments_are_those_of_the_slot(void) {
 
         g_assert_cmpint(qemu_unit_arguments(table->units + 3, "vcpu3", &arguments), ==, 0);
         g_assert_cmpstr(json_object_to_json_string_ext(arguments, JSON_C_TO_STRING_PLAIN), ==,
-                        "{\"driver\":\"x-cpu\",\"id\":\"vcpu3\",\"core-id\":0,\"node-id\":1,\"socket-id\":3}");
+                        "{\"driver\":\"x-cpu\",\"id\":\"vcpu3\",\"core-id\":0,\"socket-id\":3,\"node-id\":1}");
 }
 
 static void a_path_is_found_with_what_is_below_it(void) {
@@ -494,6 +494,7 @@ static char *to_libvirt(const VcpuTable *table) {
                 const Vcpu *vcpu = vcpu_table_find(table, id);
                 const PlugUnit *unit = vcpu_table_find_unit(table, id);
                 const QemuUnit *data = unit->data;
+                _cleanup_json_ JsonObject *arguments = NULL;
 
                 g_string_append_printf(text, "[vcpu libvirt-id='%u']\nonline=%s\nhotpluggable=%s\n", id,
                                        vcpu->enabled ? "yes" : "no", vcpu->hotpluggable ? "yes" : "no");
@@ -508,13 +509,14 @@ static char *to_libvirt(const VcpuTable *table) {
                         g_string_append_printf(text, "alias='%s'\n", qemu_unit_id(unit));
                 if (data->path)
                         g_string_append_printf(text, "qom_path='%s'\n", data->path);
+                g_assert_cmpint(qemu_unit_arguments(unit, "x", &arguments), ==, 0);
                 g_string_append(text, "topology:");
                 for (unsigned i = 0; i < 3; i++) {
                         const char *const names[] = { "socket", "core", "thread" };
                         g_autofree char *key = g_strdup_printf("%s-id", names[i]);
                         uint32_t number;
 
-                        if (json_get_u32(data->props, key, &number) >= 0)
+                        if (json_get_u32(arguments, key, &number) >= 0)
                                 g_string_append_printf(text, " %s='%u'", names[i], number);
                 }
                 g_string_append_printf(text, " vcpus='%u'\n", unit->count);

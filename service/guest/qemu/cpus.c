@@ -42,8 +42,6 @@ static void qemu_unit_free(void *data) {
         free(unit->driver);
         free(unit->slot);
         free(unit->path);
-        if (unit->props)
-                (void) json_object_put(unit->props);
         free(unit);
 }
 
@@ -171,7 +169,7 @@ static int read_unit(Parser *parser, JsonObject *entry, size_t number, uint32_t 
         if (r < 0)
                 return r;
 
-        data->props = json_object_get(props);
+        data->cell = cell;
         data->driver = strdup(driver);
         data->path = path ? strdup(path) : NULL;
         if (!data->driver || (path && !data->path))
@@ -418,6 +416,21 @@ const char *qemu_unit_id(const PlugUnit *unit) {
         return id_of_path(unit_data(unit)->path);
 }
 
+/* A slot is a text that we have made: names and numbers. */
+static int add_slot(JsonObject *arguments, const char *slot) {
+        _cleanup_free_ char *text = strdup(slot);
+        char *next = text;
+        int r = text ? 0 : -ENOMEM;
+
+        for (char *item; r >= 0 && (item = strsep(&next, ",")) && *item;) {
+                char *number = strchr(item, '=');
+
+                *number++ = 0;
+                r = json_add_i64(arguments, item, strtol(number, NULL, 10));
+        }
+        return r;
+}
+
 int qemu_unit_arguments(const PlugUnit *unit, const char *id, JsonObject **ret) {
         const QemuUnit *data = unit_data(unit);
         _cleanup_json_ JsonObject *arguments = NULL;
@@ -434,11 +447,11 @@ int qemu_unit_arguments(const PlugUnit *unit, const char *id, JsonObject **ret) 
         r = json_add_string(arguments, "id", id);
         if (r < 0)
                 return r;
-        json_object_object_foreach(data->props, name, value) {
-                r = json_add_i64(arguments, name, json_object_get_int64(value));
-                if (r < 0)
-                        return r;
-        }
+        r = add_slot(arguments, data->slot);
+        if (r >= 0 && data->cell != ID_NONE)
+                r = json_add_i64(arguments, "node-id", data->cell);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(arguments);
         return 0;

@@ -10,8 +10,8 @@
 /* What QEMU says of a unit; the data of each unit of a table that came from here. */
 typedef struct QemuUnit {
         char *driver;           /* for device_add; NULL where the machine cannot plug CPUs */
-        JsonObject *props;      /* of device_add; NULL with the driver */
-        char *slot;             /* the same without the cell, in one order: "core-id=0,socket-id=1" */
+        char *slot;             /* the properties of device_add but the cell, in one order: "core-id=0,socket-id=1" */
+        uint32_t cell;          /* what device_add is told of it; ID_NONE: nothing */
         char *path;             /* in QEMU's tree of objects; NULL while the unit is off */
 } QemuUnit;
 

@@ -81,6 +81,7 @@ struct QemuGuest {
         unsigned n_unsettled;
         QueryState queries[_QUERY_MAX];
         JsonObject *hotpluggable;       /* waits for the CPUs; NULL if the machine knows no such query */
+        bool hotpluggable_waits;        /* else the CPUs have come: it is large, and goes then */
         char *vcpus_problem;
         char *process_problem;
 };
@@ -200,13 +201,21 @@ static unsigned take_status(QemuGuest *guest, const QmpResult *result) {
         return DOMAIN_CHANGE_STATE;
 }
 
-static unsigned take_hotpluggable(QemuGuest *guest, const QmpResult *result) {
+static void drop_hotpluggable(QemuGuest *guest) {
         if (guest->hotpluggable)
                 (void) json_object_put(guest->hotpluggable);
+        guest->hotpluggable = NULL;
+        guest->hotpluggable_waits = false;
+}
+
+static unsigned take_hotpluggable(QemuGuest *guest, const QmpResult *result) {
+        drop_hotpluggable(guest);
         guest->hotpluggable = result->error < 0 ? NULL : json_object_get(result->value);
+        guest->hotpluggable_waits = true;
         return 0;
 }
 
+static void guest_ask(QemuGuest *guest, Query query);
 static void guest_ask_cpus(QemuGuest *guest);
 
 /* One of many; "threads" are all that the process has, if it lives in a namespace of its
@@ -294,7 +303,9 @@ static unsigned take_cpus(QemuGuest *guest, const QmpResult *result) {
 
         /* The other question was asked anew: its answer and this one would be of two
          * moments. And who it is comes first, since what is stored depends on it. */
-        if (guest->queries[QUERY_HOTPLUGGABLE].asked || !guest->queries[QUERY_UUID].answered) {
+        if (guest->queries[QUERY_HOTPLUGGABLE].asked || !guest->queries[QUERY_UUID].answered || !guest->hotpluggable_waits) {
+                if (!guest->hotpluggable_waits && !guest->queries[QUERY_HOTPLUGGABLE].asked)
+                        guest_ask(guest, QUERY_HOTPLUGGABLE);
                 guest->queries[QUERY_CPUS].again = true;
                 return 0;
         }
@@ -302,6 +313,7 @@ static unsigned take_cpus(QemuGuest *guest, const QmpResult *result) {
                 r = error_set(&error, ERROR_BACKEND_FAILED, "%s", result->description);
         else
                 r = qemu_cpus_parse(guest->hotpluggable, result->value, &error, &table);
+        drop_hotpluggable(guest);
         if (r < 0) {
                 set_problem(&guest->vcpus_problem, error.message ?: strerror(-r));
                 guest_update_findings(guest);
@@ -322,8 +334,6 @@ static unsigned take_cpus(QemuGuest *guest, const QmpResult *result) {
         qemu_units_looked(guest->units);
         return 0;
 }
-
-static void guest_ask(QemuGuest *guest, Query query);
 
 static void on_answer(const QmpResult *result, void *userdata) {
         static unsigned (*const take[_QUERY_MAX])(QemuGuest *, const QmpResult *) = {
@@ -575,8 +585,7 @@ QemuGuest *qemu_guest_free(QemuGuest *guest) {
         process_free(guest->process);
         if (guest->agent_fd >= 0)
                 (void) close(guest->agent_fd);
-        if (guest->hotpluggable)
-                (void) json_object_put(guest->hotpluggable);
+        drop_hotpluggable(guest);
         free(guest->vcpus_problem);
         free(guest->process_problem);
         (void) sd_event_unref(guest->event);

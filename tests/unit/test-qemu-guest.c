@@ -38,7 +38,7 @@ typedef struct Machine {
         unsigned foreign;               /* a unit with a thread of another process; 0: none */
         const char *uuid;
         GString *commands;              /* "add berth-vcpu-3", … */
-        unsigned n_looks;
+        unsigned n_looks, n_slots_told;
         /* What it does otherwise than asked. */
         const char *hang_up_at;         /* a command */
         const char *mute_at;            /* a command that it does not answer */
@@ -108,6 +108,7 @@ static char *path_of(unsigned unit) {
 static void answer_hotpluggable(int64_t id) {
         g_autoptr(GString) text = g_string_new("[");
 
+        machine->n_slots_told++;
         for (unsigned unit = 0; unit < UNITS; unit++) {
                 g_autofree char *path = machine->ids[unit] ? path_of(unit) : NULL;
 
@@ -578,6 +579,33 @@ static void test_error_of_a_look_is_survived(void) {
         end_machine();
 }
 
+/* The one answer is kept until the other comes, and no longer: CPUs that are told once
+ * more have to wait for slots that are as new. */
+static void test_cpus_are_not_taken_in_without_slots(void) {
+        unsigned n;
+
+        start_machine(1, 2);
+        machine->mute_at = "query-cpus-fast";
+        say("{'event':'DEVICE_DELETED','data':{'path':'/machine/peripheral/disk'},'timestamp':{'seconds':1,'microseconds':1}}");
+        turn_until(machine->muted_id > 0);
+        n = machine->n_slots_told;
+        say("{'event':'DEVICE_DELETED','data':{'path':'/machine/peripheral/disk'},'timestamp':{'seconds':1,'microseconds':1}}");
+        turn_until(machine->n_slots_told > n);
+
+        machine->mute_at = NULL;
+        n = machine->n_looks;
+        answer_cpus(machine->muted_id);
+        turn_until(machine->n_looks > n + 1);
+        machine->ids[4] = g_strdup("late");
+        peer_settle(machine->peer);
+        g_assert_cmpuint(machine->domain->vcpus->maximum, ==, UNITS);
+
+        /* Which are asked for. */
+        turn_until(is_enabled(4));
+        g_assert_cmpuint(machine->domain->vcpus->maximum, ==, UNITS);
+        end_machine();
+}
+
 static void test_stuck_plug_is_told_and_taken_in_late(void) {
         start_machine(1, 2);
         machine->mute_at = "device_add";
@@ -965,6 +993,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/qemu-unit/taken_name_is_avoided", test_taken_name_is_avoided);
         g_test_add_func("/qemu-unit/cores_plug_whole", test_cores_plug_whole);
         g_test_add_func("/qemu-unit/error_of_a_look_is_survived", test_error_of_a_look_is_survived);
+        g_test_add_func("/qemu-unit/cpus_are_not_taken_in_without_slots", test_cpus_are_not_taken_in_without_slots);
         g_test_add_func("/qemu-unit/stuck_plug_is_told_and_taken_in_late", test_stuck_plug_is_told_and_taken_in_late);
         g_test_add_func("/qemu-unit/stuck_plug_may_be_refused_late", test_stuck_plug_may_be_refused_late);
         g_test_add_func("/qemu-unit/unplug_ends_with_any_event", test_unplug_ends_with_any_event);

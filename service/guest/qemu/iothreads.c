@@ -162,14 +162,14 @@ static int question_add(QemuIothreads *question, IothreadsDone done, void *userd
         return 0;
 }
 
-static int take_answer(const QmpResult *result, Error *error, Iothread **ret, size_t *ret_n) {
+static int take_answer(const Domain *domain, const QmpResult *result, Error *error, Iothread **ret, size_t *ret_n) {
         switch (result->error) {
         case 0:
                 return iothreads_parse(result->value, error, ret, ret_n);
         case -ECONNRESET:
-                return error_set(error, ERROR_NOT_RUNNING, "query-iothreads: %s", result->description);
+                return error_set(error, ERROR_NOT_RUNNING, "the guest %s ended meanwhile", domain->name);
         case -ETIMEDOUT:
-                return error_set(error, ERROR_TIMED_OUT, "query-iothreads: %s", result->description);
+                return error_set(error, ERROR_TIMED_OUT, "the monitor of %s did not answer query-iothreads: %s", domain->name, result->description);
         }
         return error_set(error, ERROR_BACKEND_FAILED, "query-iothreads: %.200s", result->description);
 }
@@ -183,7 +183,7 @@ static void on_answer(const QmpResult *result, void *userdata) {
         int r;
 
         *qemu_guest_iothreads(question->guest) = NULL;
-        r = take_answer(result, &error, &iothreads, &n);
+        r = take_answer(qemu_guest_domain(question->guest), result, &error, &iothreads, &n);
         for (const IothreadsCall *call = question->first; call; call = call->next)
                 call->done(r, r < 0 ? &error : NULL, iothreads, n, call->userdata);
         iothreads_free(iothreads, n);

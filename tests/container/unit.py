@@ -11,6 +11,7 @@ leaves berthd running. Results are TAP.
 import json
 import os
 import sys
+import time
 import traceback
 
 import box
@@ -222,6 +223,125 @@ def a_guest_of_another_user_appears_and_goes():
     expect('"effective_cpus"' in result.stdout, result.stdout)
 
 
+VCPUS = 'org.berth1.Domain.Vcpus'
+WEB = '/org/berth1/domains/web'
+WEB_UUID = '12345678-1234-1234-1234-1234567890ab'
+
+
+def vcpus(method, signature, *words, user=None):
+    return call('org.berth1', WEB, VCPUS, method, signature, *words, user=user)
+
+
+def expect_done(result):
+    expect(result.returncode == 0, result.stderr)
+    return result.stdout
+
+
+def wait_for_guest():
+    """Until its vCPUs are told, with their threads. A machine may take its time for that."""
+    deadline = time.monotonic() + box.DEADLINE_SEC
+    while '"thread"' not in vcpus('GetVcpu', 'uas', '1', '0').stdout:
+        expect(time.monotonic() < deadline, 'it did not appear')
+
+
+def restart():
+    # These tests start it oftener than systemd allows in ten seconds.
+    systemctl('reset-failed', 'berthd.service')
+    systemctl('restart', 'berthd.service')
+
+
+class Guest:
+    """A stopped QEMU of an ordinary user's, which is there when this is entered."""
+
+    def __enter__(self):
+        berth.run('mkdir', '-p', '/run/berth/domains/web')
+        berth.run('chown', 'nobody', '/run/berth/domains/web')
+        berth.run('systemd-run', '--unit=web', '--uid=nobody', '--collect', 'qemu-system-x86_64', '-accel', 'tcg',
+                  '-machine', 'q35', '-S', '-nodefaults', '-display', 'none', '-m', '64', '-uuid', WEB_UUID,
+                  '-smp', '2,sockets=4,maxcpus=4', '-qmp', 'unix:/run/berth/domains/web/qmp.sock,server=on,wait=off')
+        wait_for_guest()
+        return self
+
+    def __exit__(self, *_):
+        systemctl('stop', 'web.service')
+        berth.run('rm', '-r', '/run/berth/domains/web')
+
+    @staticmethod
+    def pid():
+        return systemctl('show', '--property', 'MainPID', '--value', 'web.service')
+
+
+def thread_of(vcpu):
+    text = expect_done(vcpus('GetVcpu', 'uas', str(vcpu), '0'))
+    return text.split('"thread" u ')[1].split()[0]
+
+
+def some_cpu():
+    return str(min(os.sched_getaffinity(0)))
+
+
+def a_guest_of_another_user_is_pinned_and_scheduled():
+    with Guest() as guest:
+        expect_done(vcpus('Pin', 'usas', '1', some_cpu(), '0'))
+        expect_done(vcpus('SetScheduler', 'usias', '1', 'fifo', '7', '0'))
+        thread = thread_of(1)
+        status = berth.run('cat', f'/proc/{guest.pid()}/task/{thread}/status').stdout
+        expect(f'Cpus_allowed_list:\t{some_cpu()}\n' in status, status)
+        expect('Uid:\t65534' in status, 'it is not the user\'s')
+        scheduler = berth.run('chrt', '--pid', thread).stdout
+        expect('SCHED_FIFO' in scheduler and 'priority: 7' in scheduler, scheduler)
+
+
+def memory_of_another_user_s_guest_is_counted():
+    with Guest():
+        result = expect_done(call('org.berth1', WEB, 'org.berth1.Domain', 'GetMemoryByCell'))
+        words = result.split()
+        expect(words[0] == 'a(ut)' and int(words[1]) >= 1 and int(words[3]) > 1024 * 1024, result)
+
+
+def live_pins_and_vcpus_survive_a_restart():
+    with Guest():
+        expect_done(vcpus('Pin', 'usas', '3', some_cpu(), '0'))
+        expect_done(vcpus('SetScheduler', 'usias', '3', 'batch', '0', '0'))
+        restart()
+        wait_for_guest()
+        expect_done(vcpus('SetVcpu', 'ubas', '3', 'true', '0'))
+        text = expect_done(vcpus('GetVcpu', 'uas', '3', '0'))
+        expect(f'"cpus" s "{some_cpu()}"' in text and f'"effective_cpus" s "{some_cpu()}"' in text, text)
+        expect('"scheduler" s "batch"' in text, text)
+
+
+def what_is_defined_lies_in_the_state_folder_and_survives_a_restart():
+    manager = ('org.berth1', '/org/berth1', 'org.berth1.Manager')
+    document = f"<domain><uuid>{WEB_UUID}</uuid><vcpu current='2'>4</vcpu></domain>"
+    expect_done(call(*manager, 'DefineDomain', 'ssas', 'web', document, '0'))
+    expect_done(vcpus('Pin', 'usas', '1', some_cpu(), '0'))
+    found = berth.run('stat', '--format=%a %U', '/var/lib/berth/domains/web.xml').stdout.strip()
+    expect(found == '600 root', found)
+    restart()
+    text = expect_done(vcpus('GetVcpu', 'uas', '1', '1', 'config'))
+    expect(f'"cpus" s "{some_cpu()}"' in text, text)
+    with Guest():
+        text = expect_done(vcpus('GetVcpu', 'uas', '1', '1', 'live'))
+        expect(f'"effective_cpus" s "{some_cpu()}"' in text, text)
+    expect_done(call(*manager, 'UndefineDomain', 'oas', WEB, '0'))
+    expect(berth.run('ls', '/var/lib/berth/domains').stdout == '', 'the file stays')
+
+
+def polkit_refuses_changes_of_guests():
+    manager = ('org.berth1', '/org/berth1', 'org.berth1.Manager')
+    with Guest():
+        for action, result in (
+                ('domain.set-vcpus', vcpus('SetVcpu', 'ubas', '3', 'true', '0', user=NOBODY)),
+                ('domain.pin', vcpus('Pin', 'usas', '1', some_cpu(), '0', user=NOBODY)),
+                ('domain.set-scheduler', vcpus('SetScheduler', 'usias', '1', 'fifo', '1', '0', user=NOBODY)),
+                ('domain.define', call(*manager, 'DefineDomain', 'ssas', 'x', '<domain><vcpu>1</vcpu></domain>', '0', user=NOBODY))):
+            expect(result.returncode != 0, f'{action} was allowed')
+            expect('denied' in result.stderr or 'authentication' in result.stderr or 'org.berth1.' + action in result.stderr, result.stderr)
+        text = expect_done(vcpus('GetVcpu', 'uas', '1', '0', user=NOBODY))
+        expect('"cpus"' not in text and '"scheduler" s "other"' in text, text)
+
+
 def it_can_write_where_it_must_and_nowhere_else():
     pool = f'/sys/devices/system/node/node{cell}/hugepages/hugepages-2048kB/nr_hugepages'
     for path in ('/run/berth/domains', '/var/lib/berth', pool):
@@ -252,7 +372,7 @@ def a_restart_keeps_what_guests_have_put_there():
     berth.run('mkdir', '/run/berth/domains/guest')
     berth.run('touch', '/run/berth/domains/guest/something')
     pid = unit('MainPID')
-    systemctl('restart', 'berthd.service')
+    restart()
     expect(unit('MainPID') != pid, 'it was not restarted')
     berth.run('stat', '/run/berth/domains/guest/something')
     berth.run('rm', '-r', '/run/berth/domains/guest')
@@ -347,6 +467,11 @@ TESTS = [
     who_asked_for_pages_is_in_the_journal,
     it_has_two_capabilities_and_can_gain_none,
     a_guest_of_another_user_appears_and_goes,
+    a_guest_of_another_user_is_pinned_and_scheduled,
+    memory_of_another_user_s_guest_is_counted,
+    live_pins_and_vcpus_survive_a_restart,
+    what_is_defined_lies_in_the_state_folder_and_survives_a_restart,
+    polkit_refuses_changes_of_guests,
     it_can_write_where_it_must_and_nowhere_else,
     it_sees_no_homes_no_devices_no_network,
     systemd_rates_the_sandbox_well,

@@ -125,13 +125,21 @@ static void question_abandon(Question *question) {
         question_free(question);
 }
 
+/* Whether a signal is the bus's own: a match holds back what is broadcast, and not what
+ * somebody sends to us alone. */
+static bool is_from_bus(sd_bus_message *message) {
+        const char *sender = sd_bus_message_get_sender(message);
+
+        return sender && strcmp(sender, DBUS) == 0;
+}
+
 /* One match for all questions: a bus lets a connection have some hundred, and one too many
  * ends the connection. */
 static int on_caller_left(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Authorizer *authorizer = userdata;
         const char *name;
 
-        if (sd_bus_message_read(message, "s", &name) < 0)
+        if (!is_from_bus(message) || sd_bus_message_read(message, "s", &name) < 0)
                 return 0;
         for (Question *question = authorizer->questions, *next; question; question = next) {
                 next = question->next;
@@ -508,7 +516,7 @@ static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_erro
         Authorizer *authorizer = userdata;
         const char *name, *before, *after;
 
-        if (sd_bus_message_read(message, "sss", &name, &before, &after) < 0)
+        if (!is_from_bus(message) || sd_bus_message_read(message, "sss", &name, &before, &after) < 0)
                 return 0;
         authorizer->polkit_owned = *after;
         tell_polkit(authorizer);

@@ -284,6 +284,37 @@ static void flood_of_many_does_not_end_the_service(void) {
         assert_untouched(service);
 }
 
+static void lie(GDBusConnection *liar, const char *name, const char *before) {
+        g_autoptr(GError) error = NULL;
+
+        g_dbus_connection_emit_signal(liar, BUS_NAME, "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged", g_variant_new("(sss)", name, before, ""), &error);
+        g_assert_no_error(error);
+        g_dbus_connection_flush_sync(liar, NULL, &error);
+        g_assert_no_error(error);
+}
+
+/* What is sent to the service alone passes by its matches: anybody can claim that polkit
+ * went, or that a caller did, whose call would never be answered. */
+static void who_is_not_the_bus_is_not_believed(void) {
+        g_autoptr(PolkitScript) polkit = polkit_script_new();
+        g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
+        g_autoptr(GDBusConnection) user = bus_connect(ALLOWED_USER), liar = bus_connect(REFUSED_USER);
+        const char *caller = g_dbus_connection_get_unique_name(user);
+        g_autoptr(GVariant) warnings = NULL;
+        Asked asked;
+
+        ask(&asked, user, 0, G_DBUS_CALL_FLAGS_NONE);
+        polkit_script_wait(polkit, 1);
+        lie(liar, caller, caller);
+        lie(liar, "org.freedesktop.PolicyKit1", ":1.1");
+        /* Of the same connection, so it comes after them. */
+        g_variant_unref(call(liar, HOST_PATH, CELLS, "GetFreeMemory", g_variant_new("(uu)", 0, 0), "(a(ut))"));
+        polkit_script_answer(polkit, TRUE, FALSE);
+        expect(&asked, NULL, NULL);
+        warnings = get_property(service->bus, ROOT_PATH, MANAGER, "Warnings");
+        g_assert_cmpuint(g_variant_n_children(warnings), ==, 0);
+}
+
 static void polkit_that_dies_is_a_refusal(void) {
         PolkitScript *polkit = polkit_script_new();
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
@@ -345,6 +376,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/polkit/questions-of-all-are-limited", questions_of_all_are_limited);
         g_test_add_func("/polkit/flood-of-one-refuses-no-other", flood_of_one_refuses_no_other);
         g_test_add_func("/polkit/flood-of-many-does-not-end-the-service", flood_of_many_does_not_end_the_service);
+        g_test_add_func("/polkit/who-is-not-the-bus-is-not-believed", who_is_not_the_bus_is_not_believed);
         g_test_add_func("/polkit/polkit-that-dies-is-a-refusal", polkit_that_dies_is_a_refusal);
         g_test_add_func("/polkit/arguments-are-checked-again-after-the-answer", arguments_are_checked_again_after_the_answer);
         g_test_add_func("/polkit/silent-polkit-is-a-refusal-in-time", silent_polkit_is_a_refusal_in_time);

@@ -59,33 +59,35 @@ class Machine:
 
     def __init__(self, qemu_args, kernel, initramfs, kernel_args=''):
         self.folder = tempfile.mkdtemp(prefix='berth-machine-')
-        self.qmp_input = b''
-        self.guest_input = b''
         try:
-            listeners = {name: self._listen(name) for name in ('qmp', 'guest')}
-            self.console = os.path.join(self.folder, 'console')
-            command = [find_qemu(), '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-                       '-accel', 'tcg,thread=multi',
-                       '-chardev', 'socket,id=qmp,server=off,path=' + self._path('qmp'),
-                       '-mon', 'chardev=qmp,mode=control',
-                       '-serial', 'file:' + self.console,
-                       '-chardev', 'socket,id=guest,server=off,path=' + self._path('guest'),
-                       '-serial', 'chardev:guest',
-                       '-kernel', kernel, '-initrd', initramfs,
-                       '-append', f'{KERNEL_ARGS} {kernel_args}'.strip(),
-                       *qemu_args]
-            with open(self._path('qemu.log'), 'wb') as log:
-                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                preexec_fn=die_with_parent)
-            self.qmp = self._accept(listeners['qmp'])
-            self.guest = self._accept(listeners['guest'])
-            self._qmp_read()                    # the greeting
-            self.qmp_execute('qmp_capabilities')
+            self._start('-no-reboot', '-kernel', kernel, '-initrd', initramfs,
+                        '-append', f'{KERNEL_ARGS} {kernel_args}'.strip(), *qemu_args)
             if self._guest_line() != 'ready':
                 raise MachineError('the guest did not say "ready"')
         except BaseException:
             self.close()
             raise
+
+    def _start(self, *args):
+        """Starts QEMU, to where its monitor takes commands."""
+        self.qmp_input = b''
+        self.guest_input = b''
+        listeners = {name: self._listen(name) for name in ('qmp', 'guest')}
+        self.console = os.path.join(self.folder, 'console')
+        command = [find_qemu(), '-nodefaults', '-no-user-config', '-display', 'none',
+                   '-accel', 'tcg,thread=multi',
+                   '-chardev', 'socket,id=qmp,server=off,path=' + self._path('qmp'),
+                   '-mon', 'chardev=qmp,mode=control',
+                   '-serial', 'file:' + self.console,
+                   '-chardev', 'socket,id=guest,server=off,path=' + self._path('guest'),
+                   '-serial', 'chardev:guest', *args]
+        with open(self._path('qemu.log'), 'wb') as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=die_with_parent)
+        self.qmp = self._accept(listeners['qmp'])
+        self.guest = self._accept(listeners['guest'])
+        self._qmp_read()                    # the greeting
+        self.qmp_execute('qmp_capabilities')
 
     def __enter__(self):
         return self
@@ -146,8 +148,11 @@ class Machine:
         line, self.qmp_input = self._line(self.qmp, self.qmp_input)
         return json.loads(line)
 
-    def qmp_execute(self, command, **arguments):
+    def _qmp_send(self, command, arguments):
         self.qmp.sendall(json.dumps({'execute': command, 'arguments': arguments}).encode() + b'\n')
+
+    def qmp_execute(self, command, **arguments):
+        self._qmp_send(command, arguments)
         while True:
             message = self._qmp_read()
             if 'error' in message:

@@ -92,7 +92,7 @@ static void add_sockets(GPtrArray *argv, const char *folder) {
         }
 }
 
-BootedGuest *booted_guest_start(const char *runtime_dir, const char *name, unsigned n_vcpus, unsigned maximum) {
+BootedGuest *booted_guest_start(const char *runtime_dir, const char *name, unsigned n_vcpus, unsigned maximum, gboolean lazy) {
         BootedGuest *guest = g_new0(BootedGuest, 1);
         g_autofree char *kernel = kernel_folder(), *image = g_build_filename(kernel, "vmlinuz", NULL), *initramfs = NULL;
         g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
@@ -108,7 +108,7 @@ BootedGuest *booted_guest_start(const char *runtime_dir, const char *name, unsig
 
         add(argv, (const char *[]) { "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "pc", "-m", "192",
                                      "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
-                                     "-kernel", image, "-initrd", initramfs, "-append", KERNEL_ARGUMENTS, NULL });
+                                     "-kernel", image, "-initrd", initramfs, "-append", lazy ? KERNEL_ARGUMENTS " lazy" : KERNEL_ARGUMENTS, NULL });
         add_vcpus(argv, n_vcpus, maximum);
         add_sockets(argv, guest->folder);
         g_ptr_array_add(argv, NULL);

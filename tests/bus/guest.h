@@ -22,8 +22,10 @@ typedef struct BootedGuest {
 
 /* Starts one with so many vCPUs, each a socket, that alternate between two cells. Returns
  * when it is up and its agent has its port; some three seconds.
- * "runtime_dir" is that of the service that is to see it. */
-BootedGuest *booted_guest_start(const char *runtime_dir, const char *name, unsigned n_vcpus, unsigned maximum);
+ * "runtime_dir" is that of the service that is to see it. A lazy one leaves CPUs that it
+ * gets unused: taking one into use can hold up an emulated guest for seconds, in which it
+ * does nothing else. */
+BootedGuest *booted_guest_start(const char *runtime_dir, const char *name, unsigned n_vcpus, unsigned maximum, gboolean lazy);
 
 /* Ends it at once; nothing is left but its folder. */
 void booted_guest_free(BootedGuest *guest);

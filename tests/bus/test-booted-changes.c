@@ -35,7 +35,7 @@ static Place *place_new(const char *settings) {
         place->service = service_start(NULL, NULL, (const char *[]) { option, NULL });
         place->signals = signals_record(place->service->bus);
         runtime_dir = g_build_filename(place->service->folder, "run", NULL);
-        place->guest = booted_guest_start(runtime_dir, "alpha", 2, 4);
+        place->guest = booted_guest_start(runtime_dir, "alpha", 2, 4, TRUE);
         signals_wait(place->signals, "InterfacesAdded ('" ALPHA "'");
         wait_for_vcpus(place->service, ALPHA, 2);
         return place;

@@ -26,7 +26,7 @@ static void guest_appears_with_its_vcpus(void) {
         g_autoptr(Service) service = service_start(NULL, host_make(), NULL);
         g_autoptr(Signals) signals = signals_record(service->bus);
         g_autofree char *runtime_dir = g_build_filename(service->folder, "run", NULL), *vcpus = NULL;
-        g_autoptr(BootedGuest) guest = booted_guest_start(runtime_dir, "alpha", 3, 6);
+        g_autoptr(BootedGuest) guest = booted_guest_start(runtime_dir, "alpha", 3, 6, FALSE);
         g_autofree char *pid = g_strdup_printf("'Pid': <uint32 %s>", g_subprocess_get_identifier(guest->process));
         g_autoptr(GVariant) reply = NULL;
 
@@ -71,7 +71,7 @@ static Subject *subject_new(unsigned n_vcpus, unsigned maximum) {
 
         subject->runtime_dir = g_dir_make_tmp("berth-guests-XXXXXX", &error);
         g_assert_no_error(error);
-        subject->guest = booted_guest_start(subject->runtime_dir, "alpha", n_vcpus, maximum);
+        subject->guest = booted_guest_start(subject->runtime_dir, "alpha", n_vcpus, maximum, FALSE);
         g_assert_cmpint(sd_event_new(&subject->event), >=, 0);
         g_assert_cmpint(guests_new(subject->event, NULL, &subject->guests), ==, 0);
         set_timeout(subject, LONG_USEC);

@@ -28,6 +28,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "lib/beneath.h"
@@ -39,6 +40,11 @@
 
 /* How many threads an error names. */
 #define SEEN_MAX 8u
+
+/* Linux 6.5; older headers lack it. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 static int read_stat(int dir_fd, ProcStat *ret) {
         char text[4096];
@@ -164,6 +170,46 @@ bool process_is_alive(const Process *process) {
                 return false;
         /* The first thread may have ended before the others. */
         return stat.state != 'Z' || stat.n_threads > 1;
+}
+
+static int peer_error(pid_t pid, Error *error) {
+        return error_set(error, ERROR_NOT_RUNNING, "Process %d, which made the socket, has ended.", (int) pid);
+}
+
+/* The kernel keeps the peer's number, and since Linux 6.5 the peer itself, of which it makes a
+ * pidfd. If that one still runs after the folder was opened, the folder is its. Where there is
+ * none, only its user can tell it from a stranger who got the number. */
+int process_open_peer(int socket_fd, Process **ret, Error *error) {
+        _cleanup_(process_freep) Process *process = NULL;
+        _cleanup_close_ int pidfd = -1;
+        struct ucred peer;
+        socklen_t length = sizeof peer;
+        uid_t owner;
+        int r;
+
+        if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+                return error_set(error, ERROR_BACKEND_FAILED, "It cannot be asked who made the socket: %s.", strerror(errno));
+        r = process_open(peer.pid, &process, error);
+        if (r < 0)
+                return r;
+        length = sizeof pidfd;
+        if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) < 0) {
+                pidfd = -1;
+                if (errno == ESRCH)
+                        return peer_error(peer.pid, error);
+        }
+        if (pidfd >= 0 && poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) != 0)
+                return peer_error(peer.pid, error);
+
+        if (process_owner(process, &owner) < 0)
+                return peer_error(peer.pid, error);
+        /* Root may have become somebody else since, and may be anybody. */
+        if (peer.uid != 0 && owner != peer.uid)
+                return error_set(error, ERROR_BACKEND_FAILED, "Process %d is one of user %u, and the socket was made by user %u.",
+                                 (int) peer.pid, owner, peer.uid);
+
+        *ret = TAKE_PTR(process);
+        return 0;
 }
 
 static int thread_error(const Process *process, pid_t tid, int r, Error *error) {

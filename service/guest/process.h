@@ -32,6 +32,12 @@ int process_open(pid_t pid, Process **ret, Error *error);
 Process *process_free(Process *process);
 DEFINE_CLEANUP(Process *, process_free)
 
+/* Opens the process at the other end of a connected socket: who connected, or who made it
+ * listen. A stranger who got the number of one that has ended is not opened.
+ * Source: SO_PEERCRED, SO_PEERPIDFD in unix(7), Uid in /proc/PID/status.
+ * Errors: those of process_open(); BackendFailed if it is another user's than the socket. */
+int process_open_peer(int socket_fd, Process **ret, Error *error);
+
 /* Whether it still runs. One that has ended and waits for its parent does not. */
 bool process_is_alive(const Process *process);
 

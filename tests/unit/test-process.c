@@ -4,12 +4,15 @@
  * monitor in a PID namespace of its own names. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "child.h"
@@ -407,6 +410,154 @@ static void a_process_that_ended_is_known(void) {
 }
 
 /* The number would be right, the process is another. */
+/* Connected to a socket that a child made listen, which has ended; "*ret_pid" was its number. */
+static int connect_to_ended(pid_t *ret_pid) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        socklen_t length = sizeof address;
+        _cleanup_close_ int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        pid_t pid;
+
+        /* The kernel finds a name. */
+        g_assert_no_errno(bind(listening, (struct sockaddr *) &address, sizeof(sa_family_t)));
+        g_assert_no_errno(getsockname(listening, (struct sockaddr *) &address, &length));
+        pid = fork();
+        g_assert_no_errno(pid);
+        if (pid == 0)
+                _exit(listen(listening, 1) < 0);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        g_assert_no_errno(connect(fd, (struct sockaddr *) &address, length));
+        *ret_pid = pid;
+        return fd;
+}
+
+static void refuse_peer(int fd, ErrorCode code, const char *part) {
+        _cleanup_error_ Error error = {};
+        Process *process = NULL;
+
+        g_assert_cmpint(process_open_peer(fd, &process, &error), <, 0);
+        g_test_message("%s", error.message);
+        g_assert_cmpint(error.code, ==, code);
+        g_assert_nonnull(strstr(error.message, part));
+        g_assert_null(process);
+        g_assert_cmpint(process_open_peer(fd, &process, NULL), <, 0);
+}
+
+static void the_process_behind_a_socket_is_found_until_it_ends(void) {
+        _cleanup_(process_freep) Process *process = NULL;
+        _cleanup_close_ int file = open("/dev/null", O_RDONLY | O_CLOEXEC), ended = -1;
+        int pair[2];
+        pid_t pid;
+
+        g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+        g_assert_cmpint(process_open_peer(pair[0], &process, NULL), ==, 0);
+        g_assert_cmpint(process->pid, ==, getpid());
+        (void) close(pair[0]);
+        (void) close(pair[1]);
+
+        ended = connect_to_ended(&pid);
+        refuse_peer(ended, ERROR_NOT_RUNNING, "rocess");
+        refuse_peer(file, ERROR_BACKEND_FAILED, "socket");
+}
+
+static void a_process_of_another_user_than_its_socket_is_refused(void) {
+        _cleanup_(process_freep) Process *process = NULL;
+        int pair[2], of_root[2];
+
+        if (geteuid() != 0) {
+                g_test_skip("only root can be two users");
+                return;
+        }
+        g_assert_no_errno(seteuid(4711));
+        g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+        g_assert_no_errno(seteuid(0));
+        refuse_peer(pair[0], ERROR_BACKEND_FAILED, "user 4711");
+
+        /* What root began, and goes on as somebody else. */
+        g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, of_root));
+        g_assert_no_errno(seteuid(4711));
+        g_assert_cmpint(process_open_peer(of_root[0], &process, NULL), ==, 0);
+        g_assert_no_errno(seteuid(0));
+        for (size_t i = 0; i < 2; i++) {
+                (void) close(pair[i]);
+                (void) close(of_root[i]);
+        }
+}
+
+/* A child with this number, or 0. Somebody else may be given it first. */
+static pid_t fork_with_pid(pid_t wanted, uid_t uid) {
+        for (unsigned i = 0; i < 20; i++) {
+                g_autofree char *text = g_strdup_printf("%d", (int) wanted - 1);
+                _cleanup_close_ int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+                int status;
+                pid_t pid;
+
+                g_assert_no_errno(fd);
+                g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
+                pid = fork();
+                g_assert_no_errno(pid);
+                if (pid == 0) {
+                        if (setresuid(uid, uid, uid) < 0)
+                                _exit(1);
+                        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        (void) raise(SIGSTOP);
+                        _exit(1);
+                }
+                g_assert_cmpint(waitpid(pid, &status, WUNTRACED), ==, pid);
+                g_assert_true(WIFSTOPPED(status));
+                if (pid == wanted)
+                        return pid;
+                g_assert_no_errno(kill(pid, SIGKILL));
+                g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        }
+        return 0;
+}
+
+static bool kernel_knows_peers(void) {
+        int pair[2], pidfd = -1;
+        socklen_t length = sizeof pidfd;
+        bool knows;
+
+        g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+        knows = getsockopt(pair[0], SOL_SOCKET, 77, &pidfd, &length) == 0;
+        if (knows)
+                (void) close(pidfd);
+        (void) close(pair[0]);
+        (void) close(pair[1]);
+        return knows;
+}
+
+static void refuse_stranger(uid_t uid) {
+        pid_t pid, stranger = 0;
+        Process *process = NULL;
+        int fd = -1;
+
+        while (stranger == 0) {
+                if (fd >= 0)
+                        (void) close(fd);
+                g_assert_no_errno(seteuid(4711));
+                fd = connect_to_ended(&pid);
+                g_assert_no_errno(seteuid(0));
+                stranger = fork_with_pid(pid, uid);
+        }
+        g_assert_cmpint(process_open_peer(fd, &process, NULL), <, 0);
+        g_assert_null(process);
+        g_assert_no_errno(kill(stranger, SIGKILL));
+        g_assert_cmpint(waitpid(stranger, NULL, 0), ==, stranger);
+        (void) close(fd);
+}
+
+static void a_stranger_with_the_number_is_not_the_peer(void) {
+        if (geteuid() != 0) {
+                g_test_skip("only root can choose numbers of processes");
+                return;
+        }
+        refuse_stranger(4712);
+        /* Before Linux 6.5 the user was all there was. */
+        if (kernel_knows_peers())
+                refuse_stranger(4711);
+}
+
 static void a_start_time_tells_two_runs_apart(void) {
         g_autoptr(Child) child = child_new(1);
         _cleanup_(process_freep) Process *process = open_process(child->pid);
@@ -523,6 +674,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/process/a-thread-of-another-is-refused", a_thread_of_another_is_refused);
         g_test_add_func("/process/a-namespace-is-translated", a_namespace_is_translated);
         g_test_add_func("/process/a-process-that-ended-is-known", a_process_that_ended_is_known);
+        g_test_add_func("/process/the-process-behind-a-socket-is-found-until-it-ends", the_process_behind_a_socket_is_found_until_it_ends);
+        g_test_add_func("/process/a-process-of-another-user-than-its-socket-is-refused", a_process_of_another_user_than_its_socket_is_refused);
+        g_test_add_func("/process/a-stranger-with-the-number-is-not-the-peer", a_stranger_with_the_number_is_not_the_peer);
         g_test_add_func("/process/a-start-time-tells-two-runs-apart", a_start_time_tells_two_runs_apart);
         g_test_add_func("/process/a-process-outlives-its-main-thread", a_process_outlives_its_main_thread);
         g_test_add_func("/process/threads-that-ended-are-not-found", threads_that_ended_are_not_found);

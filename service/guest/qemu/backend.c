@@ -68,13 +68,14 @@ static int follow(QemuBackend *backend, QemuFolder *folder, const char *name, in
         _cleanup_(process_freep) Process *process = NULL;
         _cleanup_free_ Followed *followed = NULL;
         _cleanup_close_ int fd = taken;
-        pid_t pid = qemu_peer_pid(fd);
+        pid_t pid;
         int r;
 
         followed = calloc(1, sizeof *followed);
         if (!followed)
                 return -ENOMEM;
-        (void) process_open(pid, &process, NULL);
+        (void) process_open_peer(fd, &process, NULL);
+        pid = process ? process->pid : 0;
         r = qemu_guest_new(backend->guests, name, TAKE_FD(fd), pid, TAKE_PTR(process), folder, on_ended, backend, &followed->guest);
         if (r < 0)
                 return r;

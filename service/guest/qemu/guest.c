@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "guest/definitions.h"
 #include "guest/qemu/agent.h"
@@ -463,16 +462,6 @@ static int on_silence(sd_event_source *source, uint64_t usec, void *userdata) {
                 guest_update_findings(guest);
         guest_announce(guest);
         return 0;
-}
-
-/* The credentials of a socket that was connected to are those of who made it listen. */
-pid_t qemu_peer_pid(int fd) {
-        struct ucred credentials;
-        socklen_t length = sizeof credentials;
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
-                return 0;
-        return credentials.pid;
 }
 
 /* A way to the agent, for some questions. One that was handed over stays open, and is

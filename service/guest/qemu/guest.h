@@ -39,10 +39,6 @@ void qemu_guest_when_announced(QemuGuest *guest, void (*announced)(QemuGuest *gu
 QemuGuest *qemu_guest_free(QemuGuest *guest);
 DEFINE_CLEANUP(QemuGuest *, qemu_guest_free)
 
-/* Who listens at the other end of a socket that we have connected; 0 if that is not known.
- * Of a socket that was handed to us already connected it says nothing reliable. */
-pid_t qemu_peer_pid(int fd);
-
 /* That of a domain whose backend is QEMU; NULL if it does not run any more. */
 QemuGuest *qemu_guest_of(const Domain *domain);
 

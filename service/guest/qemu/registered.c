@@ -277,13 +277,11 @@ static int open_process(const QemuHandover *handover, uid_t uid, Process **ret, 
                 if (r < 0)
                         return r;
         } else {
-                pid_t pid = qemu_peer_pid(handover->qmp);
-
-                r = process_open(pid, &process, NULL);
+                r = process_open_peer(handover->qmp, &process, NULL);
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0 && uid != 0)
-                        return error_set(error, ERROR_ACCESS_DENIED, "the process that made \"qmp\" (%i) is gone, so it is not known to be one of user %u; \"pidfd\" may name the guest's", (int) pid, uid);
+                        return error_set(error, ERROR_ACCESS_DENIED, "the process that made \"qmp\" is gone, so it is not known to be one of user %u; \"pidfd\" may name the guest's", uid);
         }
 
         if (uid != 0) {

@@ -7,6 +7,7 @@
 #include "guest/change.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "guest/agent-vcpus.h"
@@ -137,6 +138,7 @@ typedef struct Change {
         CpuSet changed;
         CpuSet stored;                  /* of those, what was changed in the definition */
         bool stored_enable;
+        char uuid[37];                  /* whose change it is */
         bool was_defined;               /* before, something was stored */
         bool was_chosen;                /* before, somebody had chosen already */
         CpuSet before;                  /* if nobody had: what held instead */
@@ -293,6 +295,13 @@ static void on_stored(int result, const Error *error, void *userdata) {
                 change_end(change, result, error);
                 return;
         }
+        /* What was stored is that guest's, and stays. */
+        if (strcmp(change->domain->uuid, change->uuid) != 0) {
+                r = error_set(&live_error, ERROR_NOT_RUNNING, "another guest runs as %s since the change was asked for; it is stored, and nothing else was done",
+                              change->domain->name);
+                change_end(change, r, &live_error);
+                return;
+        }
         r = change_live(change, &live_error);
         if (r < 0)
                 on_plugged(r, &live_error, change);
@@ -336,6 +345,7 @@ int vcpu_change(Domain *domain, const VcpuRequest *request, uint64_t timeout_use
         if (!change)
                 return -ENOMEM;
         change->domain = domain;
+        snprintf(change->uuid, sizeof change->uuid, "%s", domain->uuid);
         change->timeout_usec = timeout_usec;
         change->done = done;
         change->userdata = userdata;

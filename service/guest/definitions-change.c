@@ -105,17 +105,23 @@ static int check_uuid_is_free(Guests *guests, const char *name, const char *uuid
         return 0;
 }
 
+static int check_run(const Domain *running, const char *uuid, Error *error) {
+        if (running->state == DOMAIN_UNKNOWN)
+                return error_set(error, ERROR_BUSY, "the guest %s runs, and has not told yet who it is; try again when it has", running->name);
+        if (strcmp(running->uuid, uuid) != 0)
+                return refuse_other(running->name, running->uuid, "runs", error);
+        return 0;
+}
+
 /* Whether what is stored under this name is, or can be, that of this UUID. */
 static int check_identity(Guests *guests, const char *name, const char *uuid, Error *error) {
         const Domain *defined = definitions_find(guests, name), *running = find_running(guests, name);
+        int r;
 
         if (defined && strcmp(defined->definition->uuid, uuid) != 0)
                 return refuse_other(name, defined->definition->uuid, "is defined", error);
-        if (running && running->state == DOMAIN_UNKNOWN)
-                return error_set(error, ERROR_BUSY, "the guest %s runs, and has not told yet who it is; try again when it has", name);
-        if (running && strcmp(running->uuid, uuid) != 0)
-                return refuse_other(name, running->uuid, "runs", error);
-        return check_uuid_is_free(guests, name, uuid, error);
+        r = running ? check_run(running, uuid, error) : 0;
+        return r < 0 ? r : check_uuid_is_free(guests, name, uuid, error);
 }
 
 int definitions_check(Guests *guests, const Definition *definition, Error *error) {
@@ -160,9 +166,13 @@ static int change_edit(Change *change, Error *error) {
         Domain *domain = change->domain;
         int r;
 
-        if (domain->definition)
+        if (domain->definition) {
+                /* A guest that has started is in the object of one that was off, whoever it is. */
+                r = domain_is_running(domain) ? check_run(domain, domain->definition->uuid, error) : 0;
+                if (r < 0)
+                        return r;
                 r = definition_copy(domain->definition, &change->definition);
-        else if (domain_is_running(domain)) {
+        } else if (domain_is_running(domain)) {
                 r = check_identity(domain->guests, domain->name, domain->uuid, error);
                 if (r < 0)
                         return r;

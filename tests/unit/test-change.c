@@ -215,6 +215,29 @@ static void guest_of_another_uuid_goes_while_something_is_stored(void) {
         rig_stop(&rig);
 }
 
+static void another_guest_does_not_get_the_live_part(void) {
+        g_autoptr(Tree) tree = tree_new();
+        Answer answer = {};
+        Domain *off;
+        Rig rig = {};
+
+        rig_start(&rig, tree);
+        rig.domain->meeting = DOMAIN_MEETING_BEFORE;
+        g_assert_cmpint(definition_new("web", UUID, &rig.domain->definition), ==, 0);
+        rig.domain->definition->maximum = 4;
+        change(&rig, 2, true, true, &answer);
+        strcpy(rig.domain->uuid, OTHER_UUID);
+        definitions_meet(rig.domain);
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, -ENOTCONN);
+        g_assert_null(asked.done);
+        g_assert_null(rig.domain->definition);
+        off = definitions_find_off(rig.guests, "web");
+        g_assert_cmpstr(off->uuid, ==, UUID);
+        g_assert_true(cpuset_contains(&off->definition->enabled, 2));
+        rig_stop(&rig);
+}
+
 /* Jobs are ended first; then guests, whose changes have something to take back. */
 static void service_that_stops_ends_what_waits(void) {
         g_autoptr(Tree) tree = tree_new();
@@ -234,6 +257,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/change/what-fails-leaves-nothing-stored", what_fails_leaves_nothing_stored);
         g_test_add_func("/change/what-was-stored-meanwhile-stays", what_was_stored_meanwhile_stays);
         g_test_add_func("/change/guest-of-another-uuid-goes-while-something-is-stored", guest_of_another_uuid_goes_while_something_is_stored);
+        g_test_add_func("/change/another-guest-does-not-get-the-live-part", another_guest_does_not_get_the_live_part);
         g_test_add_func("/change/service-that-stops-ends-what-waits", service_that_stops_ends_what_waits);
         return g_test_run();
 }

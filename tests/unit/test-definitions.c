@@ -411,6 +411,31 @@ static int edit(Definition *definition, void *userdata, Error *error) {
         return change->maximum == 99 ? error_set(error, ERROR_NO_SUCH_VCPU, "99 is too many") : 0;
 }
 
+static void a_stranger_does_not_change_what_is_stored(void) {
+        g_autoptr(Tree) tree = tree_new();
+        Edit changes[3] = { { .expected = 4, .maximum = 8 }, { .expected = 4, .maximum = 8 }, { .expected = 4, .maximum = 8 } };
+        _cleanup_error_ Error silent = {}, stranger = {};
+        Rig rig = {};
+        Domain *domain;
+
+        rig_start(&rig, tree);
+        domain = define(&rig, WEB(UUID_A, "<vcpu>4</vcpu>"));
+        domain->run = domain;
+        domain->state = DOMAIN_UNKNOWN;
+        g_assert_cmpint(definitions_change(domain, edit, on_done, changes, &silent), ==, -EBUSY);
+        domain->state = DOMAIN_RUNNING;
+        strcpy(domain->uuid, UUID_B);
+        g_assert_cmpint(definitions_change(domain, edit, on_done, changes + 1, &stranger), ==, -EEXIST);
+        g_assert_nonnull(strstr(stranger.message, UUID_B));
+        g_assert_cmpuint(domain->definition->maximum, ==, 4);
+
+        strcpy(domain->uuid, UUID_A);
+        g_assert_cmpint(definitions_change(domain, edit, on_done, changes + 2, NULL), ==, 0);
+        wait_answer(&rig, &changes[2].answer);
+        g_assert_cmpint(changes[2].answer.result, ==, 0);
+        rig_stop(&rig);
+}
+
 static void changes_of_one_guest_follow_each_other(void) {
         g_autoptr(Tree) tree = tree_new();
         Edit edits[DEFINITIONS_CHANGES_MAX + 1] = {};
@@ -681,6 +706,7 @@ int main(int argc, char **argv) {
         ADD(what_is_stored_during_a_run_is_for_the_next);
         ADD(a_stranger_inherits_nothing);
         ADD(missing_vcpus_are_plugged_and_others_told);
+        ADD(a_stranger_does_not_change_what_is_stored);
         ADD(changes_of_one_guest_follow_each_other);
         ADD(the_end_of_the_service_answers_every_change);
         ADD(a_guest_that_goes_meanwhile_is_there_until_it_is_stored);

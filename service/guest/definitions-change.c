@@ -283,9 +283,21 @@ static void drop_others(Definitions *definitions, const Domain *domain) {
         }
 }
 
+/* Who gets what was written: it may have started, or started again, meanwhile. One that has
+ * not told yet who it is finds its definition when it has. */
+static Domain *find_receiver(Change *change, const Definition *definition) {
+        Domain *running = find_running(change->definitions->guests, change->name);
+
+        if ((change->domain && change->domain->definition) || !running || running == change->domain || check_run(running, definition->uuid, NULL) < 0)
+                return change->domain;
+        if (running->meeting == DOMAIN_MEETING_OVER)
+                definitions_keep_run(running);
+        return running;
+}
+
 static int change_define(Change *change) {
         Definitions *definitions = change->definitions;
-        Domain *domain = change->domain;
+        Domain *domain = find_receiver(change, change->definition);
         Definition *definition = TAKE_PTR(change->definition);
         bool made = false;
         int r;

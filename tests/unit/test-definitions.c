@@ -358,6 +358,43 @@ static void what_is_stored_during_a_run_is_for_the_next(void) {
         rig_stop(&rig);
 }
 
+static void what_is_defined_while_the_guest_starts_is_its(void) {
+        g_autoptr(Tree) tree = tree_new();
+        g_autoptr(Child) child = child_new(1);
+        _cleanup_answer_ Answer answer = {};
+        Rig rig = {};
+        Domain *domain;
+
+        rig_start(&rig, tree);
+        g_assert_cmpint(start_define(&rig, WEB(UUID_A, PIN_0), &answer, NULL), ==, 0);
+        domain = run_guest(&rig, UUID_A, child);
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, 0);
+        g_assert_true(guests_first(rig.guests) == domain && !domain->next);
+        check_pin(&domain->definition->tuning, 0, "0");
+        /* It had begun before. */
+        check_pin(&domain->live, 0, NULL);
+        g_assert_true(exists(tree, "run/runs/web.xml"));
+        rig_stop(&rig);
+}
+
+static void what_is_defined_while_another_starts_is_not_its(void) {
+        g_autoptr(Tree) tree = tree_new();
+        g_autoptr(Child) child = child_new(1);
+        _cleanup_answer_ Answer answer = {};
+        Rig rig = {};
+        Domain *domain;
+
+        rig_start(&rig, tree);
+        g_assert_cmpint(start_define(&rig, WEB(UUID_A, PIN_0), &answer, NULL), ==, 0);
+        domain = run_guest(&rig, UUID_B, child);
+        wait_answer(&rig, &answer);
+        g_assert_cmpint(answer.result, ==, 0);
+        g_assert_null(domain->definition);
+        g_assert_cmpstr(definitions_find_off(rig.guests, "web")->uuid, ==, UUID_A);
+        rig_stop(&rig);
+}
+
 static void a_stranger_inherits_nothing(void) {
         g_autoptr(Tree) tree = tree_new();
         g_autoptr(Child) child = child_new(1);
@@ -704,6 +741,8 @@ int main(int argc, char **argv) {
         ADD(the_next_run_gets_it_again);
         ADD(what_is_kept_of_a_run_goes_with_its_process);
         ADD(what_is_stored_during_a_run_is_for_the_next);
+        ADD(what_is_defined_while_the_guest_starts_is_its);
+        ADD(what_is_defined_while_another_starts_is_not_its);
         ADD(a_stranger_inherits_nothing);
         ADD(missing_vcpus_are_plugged_and_others_told);
         ADD(a_stranger_does_not_change_what_is_stored);

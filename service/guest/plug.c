@@ -203,30 +203,30 @@ static int on_nothing(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* The first vCPU of the unit of which one is pending; of those on a cell, or of all. */
+/* The first unit that QEMU was asked to plug, and has not; of those on a cell, or of all. */
 static const PlugUnit *find_pending(const Domain *domain, uint32_t cell) {
         const VcpuTable *table = domain->vcpus;
 
         for (size_t i = 0; table && i < table->n_units; i++) {
                 const PlugUnit *unit = table->units + i;
 
-                if ((cell == ID_NONE || unit->cell == cell) &&
-                    (cpuset_contains(&domain->pending_plug, unit->first) || cpuset_contains(&domain->pending_unplug, unit->first)))
+                if ((cell == ID_NONE || unit->cell == cell) && cpuset_contains(&domain->pending_plug, unit->first))
                         return unit;
         }
         return NULL;
 }
 
-static int refuse_pending(const Domain *domain, const PlugUnit *unit, const char *consequence, Error *error) {
-        bool unplug = cpuset_contains(&domain->pending_unplug, unit->first);
+static int refuse_pending(const PlugUnit *unit, const char *consequence, Error *error) {
         char ids[VCPU_UNIT_TEXT_MAX];
 
         plug_unit_to_string(unit, ids);
-        return error_set(error, ERROR_BUSY, "%s %s %s asked for earlier to be %s, and %s not done so yet%s",
-                         noun(unit->count), ids, unit->count == 1 ? "was" : "were", unplug ? "unplugged" : "plugged",
-                         unplug ? "the guest has" : "QEMU has", consequence);
+        return error_set(error, ERROR_BUSY, "%s %s %s asked for earlier to be plugged, and QEMU has not done so yet%s",
+                         noun(unit->count), ids, unit->count == 1 ? "was" : "were", consequence);
 }
 
+/* Nobody waits for what is pending without a change under way. A guest may be asked again for
+ * what it has not given back, which is there until it does; what QEMU is still to plug may come at
+ * any time. */
 int plug_check(const Domain *domain, const VcpuChoice *choice, Error *error) {
         const VcpuTable *table = domain->vcpus;
         const PlugUnit *pending;
@@ -236,12 +236,12 @@ int plug_check(const Domain *domain, const VcpuChoice *choice, Error *error) {
         for (size_t i = 0; i < choice->n_units; i++) {
                 const PlugUnit *unit = table->units + choice->units[i];
 
-                if (cpuset_contains(&domain->pending_plug, unit->first) || cpuset_contains(&domain->pending_unplug, unit->first))
-                        return refuse_pending(domain, unit, "", error);
+                if (cpuset_contains(&domain->pending_plug, unit->first))
+                        return refuse_pending(unit, "", error);
         }
         pending = choice->by_count ? find_pending(domain, choice->cell) : NULL;
         if (pending)
-                return refuse_pending(domain, pending, ": nobody knows which count there will be; name the vCPUs", error);
+                return refuse_pending(pending, ": nobody knows which count there will be; name the vCPUs", error);
         return 0;
 }
 

@@ -9,9 +9,9 @@
 
 typedef struct Plug Plug;
 
-/* Refuses while another change of this guest is under way, or a unit of the choice
- * is still pending from an earlier one; or any, where a count was asked for, since nobody
- * knows how many there will be: Busy. */
+/* Refuses while another change of this guest is under way, or QEMU has yet to plug a unit of the
+ * choice; or any, where a count was asked for, since nobody knows how many there will be:
+ * Busy. A unit that the guest was asked for in vain may be asked for again. */
 int plug_check(const Domain *domain, const VcpuChoice *choice, Error *error);
 
 /* Starts what was chosen from domain->vcpus. "done" is called once and later, when

@@ -372,25 +372,38 @@ static int check_count(uint32_t cell, uint32_t count, Error *error) {
         return plug_check(subject->domain, &choice, error);
 }
 
-static void test_pending_units_are_left_alone(void) {
+static void test_units_that_qemu_has_yet_to_plug_are_left_alone(void) {
         _cleanup_error_ Error error = {}, count_error = {};
 
-        start_subject(1, 4);
-        g_assert_cmpint(cpuset_add(&subject->domain->pending_unplug, 2), ==, 0);
-        g_assert_cmpint(check_ids("2", false, &error), <, 0);
+        start_subject(1, 3);
+        g_assert_cmpint(cpuset_add(&subject->domain->pending_plug, 3), ==, 0);
+        g_assert_cmpint(check_ids("3", true, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_BUSY);
-        g_assert_cmpstr(error.message, ==, "vCPU 2 was asked for earlier to be unplugged, and the guest has not done so yet");
-        g_assert_cmpint(check_ids("3", false, NULL), ==, 0);
+        g_assert_cmpstr(error.message, ==, "vCPU 3 was asked for earlier to be plugged, and QEMU has not done so yet");
+        g_assert_cmpint(check_ids("2", false, NULL), ==, 0);
         g_assert_cmpint(check_ids("4-5", true, NULL), ==, 0);
 
-        /* A count would be another as soon as the guest does it. */
-        g_assert_cmpint(check_count(ID_NONE, 3, &count_error), <, 0);
+        /* A count would be another as soon as QEMU does it. */
+        g_assert_cmpint(check_count(ID_NONE, 2, &count_error), <, 0);
         g_assert_cmpint(count_error.code, ==, ERROR_BUSY);
-        g_assert_nonnull(strstr(count_error.message, "vCPU 2 "));
-        g_assert_cmpint(check_count(ID_NONE, 4, NULL), <, 0);
+        g_assert_nonnull(strstr(count_error.message, "vCPU 3 "));
         g_assert_cmpint(check_count(ID_NONE, 5, NULL), <, 0);
-        g_assert_cmpint(check_count(0, 3, NULL), <, 0);
+        g_assert_cmpint(check_count(0, 2, NULL), <, 0);
         g_assert_cmpint(check_count(1, 2, NULL), ==, 0);
+        end_subject();
+}
+
+static void test_guest_can_be_asked_again_for_what_it_keeps(void) {
+        start_subject(1, 4);
+        g_assert_cmpint(cpuset_add(&subject->domain->pending_unplug, 3), ==, 0);
+        g_assert_cmpint(check_ids("3", false, NULL), ==, 0);
+        g_assert_cmpint(check_ids("2", false, NULL), ==, 0);
+        g_assert_cmpint(check_count(ID_NONE, 5, NULL), ==, 0);
+        g_assert_cmpint(check_count(0, 3, NULL), ==, 0);
+        start_count(3);
+        g_assert_cmpstr(subject->calls->str, ==, "-3");
+        step_done();
+        assert_answer(ERROR_NONE, NULL);
         end_subject();
 }
 
@@ -515,7 +528,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/plug/end_while_undoing_is_told", test_end_while_undoing_is_told);
         g_test_add_func("/plug/stopped_is_answered_once", test_stopped_is_answered_once);
         g_test_add_func("/plug/one_change_at_a_time", test_one_change_at_a_time);
-        g_test_add_func("/plug/pending_units_are_left_alone", test_pending_units_are_left_alone);
+        g_test_add_func("/plug/units_that_qemu_has_yet_to_plug_are_left_alone", test_units_that_qemu_has_yet_to_plug_are_left_alone);
+        g_test_add_func("/plug/guest_can_be_asked_again_for_what_it_keeps", test_guest_can_be_asked_again_for_what_it_keeps);
         g_test_add_func("/domain-vcpus/causes", test_causes);
         g_test_add_func("/domain-vcpus/a_late_unit_is_the_guests_while_another_is_asked_for", test_a_late_unit_is_the_guests_while_another_is_asked_for);
         g_test_add_func("/domain-vcpus/order_of_others_has_the_cause_of_the_one", test_order_of_others_has_the_cause_of_the_one);

@@ -786,11 +786,76 @@ static void test_late_refusal_is_taken_in(void) {
         end_machine();
 }
 
-static void test_pending_unit_is_busy_and_others_are_not(void) {
+static void ask_silent_again(uint64_t timeout_usec) {
+        start_silent_unplug();
+        ask(3, false, timeout_usec);
+        turn_until(strcmp(machine->commands->str, "del cpu3, del cpu3") == 0);
+        assert_told("");
+}
+
+static void test_late_guest_can_be_asked_again(void) {
+        ask_silent_again(LONG_USEC);
+        remove_unit(3);
+        turn_until(machine->n_done > 1);
+        g_assert_cmpint(machine->code, ==, ERROR_NONE);
+        g_assert_false(is_enabled(3));
+        assert_nothing_pending();
+        end_machine();
+}
+
+static void test_late_guest_that_is_silent_again_stays_pending(void) {
+        ask_silent_again(SHORT_USEC);
+        turn_until(machine->n_done > 1);
+        g_assert_cmpint(machine->code, ==, ERROR_TIMED_OUT);
+        g_assert_true(cpuset_contains(&machine->domain->pending_unplug, 3));
+        /* Still the same one. */
+        remove_unit(3);
+        look_again();
+        turn_until(!is_enabled(3));
+        assert_nothing_pending();
+        g_assert_cmpuint(machine->n_done, ==, 2);
+        end_machine();
+}
+
+static void test_second_request_that_qemu_refuses_leaves_the_first(void) {
+        start_silent_unplug();
+        machine->refuse_del = "Device cpu3 is already in the process of unplug";
+        ask(3, false, LONG_USEC);
+        turn_until(machine->n_done > 1);
+        g_assert_cmpint(machine->code, ==, ERROR_BACKEND_FAILED);
+        g_assert_nonnull(strstr(machine->message, "already in the process"));
+        g_assert_true(cpuset_contains(&machine->domain->pending_unplug, 3));
+        assert_told("");
+
+        remove_unit(3);
+        look_again();
+        turn_until(!is_enabled(3));
+        assert_told("3ep guest");
+        assert_nothing_pending();
+        end_machine();
+}
+
+static void test_request_without_an_answer_is_not_repeated(void) {
+        start_machine(1, 4);
+        machine->mute_at = "device_del";
+        ask(3, false, SHORT_USEC);
+        turn_until(machine->n_done > 0 && machine->n_muted > 0);
+        ask(3, false, LONG_USEC);
+        peer_settle(machine->peer);
+        g_assert_cmpuint(machine->n_muted, ==, 1);
+        remove_unit(3);
+        answer(machine->muted_id, "{}");
+        turn_until(machine->n_done > 1);
+        g_assert_cmpint(machine->code, ==, ERROR_NONE);
+        assert_nothing_pending();
+        end_machine();
+}
+
+static void test_pending_unit_is_not_plugged_and_others_go(void) {
         _cleanup_error_ Error error = {};
 
         start_silent_unplug();
-        g_assert_cmpint(set_unit(3, false, LONG_USEC, &error), <, 0);
+        g_assert_cmpint(set_unit(3, true, LONG_USEC, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_BUSY);
         ask(2, false, LONG_USEC);
         turn_until(strstr(machine->commands->str, "del cpu2"));
@@ -1003,7 +1068,11 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/qemu-unit/refusal_of_qemu_is_told_in_its_words", test_refusal_of_qemu_is_told_in_its_words);
         g_test_add_func("/qemu-unit/late_guest_is_taken_in", test_late_guest_is_taken_in);
         g_test_add_func("/qemu-unit/late_refusal_is_taken_in", test_late_refusal_is_taken_in);
-        g_test_add_func("/qemu-unit/pending_unit_is_busy_and_others_are_not", test_pending_unit_is_busy_and_others_are_not);
+        g_test_add_func("/qemu-unit/late_guest_can_be_asked_again", test_late_guest_can_be_asked_again);
+        g_test_add_func("/qemu-unit/late_guest_that_is_silent_again_stays_pending", test_late_guest_that_is_silent_again_stays_pending);
+        g_test_add_func("/qemu-unit/second_request_that_qemu_refuses_leaves_the_first", test_second_request_that_qemu_refuses_leaves_the_first);
+        g_test_add_func("/qemu-unit/request_without_an_answer_is_not_repeated", test_request_without_an_answer_is_not_repeated);
+        g_test_add_func("/qemu-unit/pending_unit_is_not_plugged_and_others_go", test_pending_unit_is_not_plugged_and_others_go);
         g_test_add_func("/qemu-unit/one_unit_at_a_time", test_one_unit_at_a_time);
         g_test_add_func("/qemu-unit/what_is_so_already_is_done", test_what_is_so_already_is_done);
         g_test_add_func("/qemu-unit/one_that_was_replaced_has_gone", test_one_that_was_replaced_has_gone);

@@ -16,8 +16,8 @@
  * that refuses says so in one of two events.
  *
  * A guest that says nothing may do its part an hour later. Then nobody waits, but it is
- * known that it was asked to, and nobody asks it again. The same is true of a command that
- * a stuck QEMU has not answered. */
+ * known that it was asked to; it is asked again when somebody wants that. A command that a
+ * stuck QEMU has not answered is not repeated. */
 
 #define SEC UINT64_C(1000000)
 
@@ -42,6 +42,7 @@ typedef struct Change {
         unsigned n_names;               /* tried, of one that is plugged */
         bool accepted;                  /* QEMU has answered that it does it, or has done it */
         bool told;                      /* that it is pending */
+        bool again;                     /* asked for once more: if QEMU refuses that, the first time counts */
         QmpCommand *command;            /* until it is answered */
         BackendDone done;               /* NULL: nobody waits any more */
         void *userdata;
@@ -120,15 +121,24 @@ static void change_end(Change *ended, int result, const Error *error) {
 }
 
 /* Nobody waits any more. Whether it will be done, nobody knows. */
+static void change_leave(Change *change, int result, const Error *error) {
+        BackendDone done = change->done;
+
+        (void) sd_event_source_set_enabled(change->deadline, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(change->look_timer, SD_EVENT_OFF);
+        change_tell(change);
+        change->done = NULL;
+        if (done)
+                done(result, error, change->userdata);
+}
+
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         _cleanup_error_ Error error = {};
         Change *change = userdata;
-        BackendDone done = change->done;
         char ids[VCPU_UNIT_TEXT_MAX];
         double seconds = (double) change->timeout_usec / (double) SEC;
         int r;
 
-        (void) sd_event_source_set_enabled(change->look_timer, SD_EVENT_OFF);
         if (change->enable)
                 r = error_set(&error, ERROR_TIMED_OUT, "QEMU did not plug %s %s within %.3g s; it may still do so",
                               change_noun(change), change_ids(change, ids), seconds);
@@ -138,9 +148,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         else
                 r = error_set(&error, ERROR_TIMED_OUT, "the guest did not give %s %s back within %.3g s; it may still do so",
                               change_noun(change), change_ids(change, ids), seconds);
-        change_tell(change);
-        change->done = NULL;
-        done(r, &error, change->userdata);
+        change_leave(change, r, &error);
         return 0;
 }
 
@@ -245,7 +253,12 @@ static void on_answer(const QmpResult *result, void *userdata) {
         } else
                 r = error_set(&error, ERROR_BACKEND_FAILED, "QEMU refused to %s %s %s: %.300s", change->enable ? "plug" : "unplug",
                               change_noun(change), change_ids(change, ids), result->description);
-        change_end(change, r, &error);
+        if (change->again) {
+                /* It may be gone already. */
+                qemu_guest_look_at_vcpus(change->units->guest);
+                change_leave(change, r, &error);
+        } else
+                change_end(change, r, &error);
 }
 
 int qemu_units_new(QemuGuest *guest, QemuUnits **ret) {
@@ -272,6 +285,14 @@ QemuUnits *qemu_units_free(QemuUnits *units) {
         return NULL;
 }
 
+/* The unplugging of this unit that nobody waits for any more, or NULL. */
+static Change *find_left(const QemuUnits *units, const PlugUnit *unit) {
+        for (Change *change = units->changes; change; change = change->next)
+                if (!change->enable && !change->done && change->first == unit->first)
+                        return change;
+        return NULL;
+}
+
 /* Whether it can be asked for now. */
 static int check_change(const QemuUnits *units, const PlugUnit *unit, bool enable, Error *error) {
         const char *noun = unit->count == 1 ? "vCPU" : "vCPUs";
@@ -279,7 +300,7 @@ static int check_change(const QemuUnits *units, const PlugUnit *unit, bool enabl
 
         plug_unit_to_string(unit, ids);
         for (const Change *change = units->changes; change; change = change->next)
-                if (change->done || change->first == unit->first) {
+                if (change->done || (change->first == unit->first && (enable || change->enable))) {
                         char other[VCPU_UNIT_TEXT_MAX];
 
                         return error_set(error, ERROR_BUSY, "%s %s cannot be changed while %s of %s is pending",
@@ -330,11 +351,33 @@ static int change_start(Change *change, uint64_t timeout_usec) {
         return r;
 }
 
+/* The guest is asked again for what it was asked for earlier. */
+static int change_repeat(Change *change, uint64_t timeout_usec, BackendDone done, void *userdata, Error *error) {
+        int r;
+
+        if (!change->command) {
+                r = change_send(change, error);
+                if (r < 0)
+                        return r;
+                change->again = true;
+        }
+        change->timeout_usec = timeout_usec;
+        change->look_usec = LOOK_FIRST_USEC;
+        change->done = done;
+        change->userdata = userdata;
+        (void) sd_event_source_set_time_relative(change->deadline, timeout_usec);
+        (void) sd_event_source_set_enabled(change->deadline, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_time_relative(change->look_timer, change->look_usec);
+        (void) sd_event_source_set_enabled(change->look_timer, SD_EVENT_ONESHOT);
+        return 0;
+}
+
 int qemu_units_set(QemuUnits *units, uint32_t vcpu, bool enable, uint64_t timeout_usec,
                    BackendDone done, void *userdata, Error *error) {
         _cleanup_(change_freep) Change *change = NULL;
         const Domain *domain = qemu_guest_domain(units->guest);
         const PlugUnit *unit = domain->vcpus_of_run ? vcpu_table_find_unit(domain->vcpus, vcpu) : NULL;
+        Change *left;
         bool there;
         int r;
 
@@ -345,6 +388,9 @@ int qemu_units_set(QemuUnits *units, uint32_t vcpu, bool enable, uint64_t timeou
         r = check_change(units, unit, enable, error);
         if (r < 0)
                 return r;
+        left = enable ? NULL : find_left(units, unit);
+        if (left)
+                return change_repeat(left, timeout_usec, done, userdata, error);
         there = unit->plugged == enable;
         r = change_new(units, unit, enable, &change);
         if (r < 0)

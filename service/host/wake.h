@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What wakes a sleeping host: its devices, and an alarm of ours in its clock. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/host.h"
+#include "lib/error.h"
+
+typedef struct WakeSource {
+        char *device;           /* its path below /sys/devices */
+        const char *kind;       /* "rtc", "network", "usb", "button", "lid", "other" */
+        bool enabled;
+        char *mac;              /* of network cards; NULL */
+} WakeSource;
+
+typedef struct WakeSources {
+        WakeSource *items;
+        size_t n_items;
+} WakeSources;
+
+void wake_sources_clear(WakeSources *sources);
+
+/* Source: power/wakeup ("enabled", "disabled") of the devices below /sys/devices; address of
+ * net/. A walk of some thousand folders: for a worker. */
+int wake_sources_read(int root_fd, WakeSources *ret);
+
+/* The host's alarm clock. */
+typedef struct WakeClock {
+        bool present;           /* there is an RTC with a wakealarm */
+        char name[16];          /* "rtc0" */
+        uint64_t alarm_sec;     /* of CLOCK_REALTIME, as far as the kernel's own clock and the RTC agree; 0: none is set */
+} WakeClock;
+
+/* Source: /sys/class/rtc/rtcN/{wakealarm,since_epoch,hctosys}. */
+int wake_clock_read(int root_fd, WakeClock *ret);
+
+/* Sets the alarm, and reads it back; 0 clears it. One that is set and is not "expected_sec" (0:
+ * none) is somebody else's, and stays: -EEXIST, unless "replace".
+ * Errors: NotSupported without such a clock, AlreadyExists, BackendFailed (what was written
+ * is not what is read). */
+int wake_clock_set(int root_fd, uint64_t wake_sec, uint64_t expected_sec, bool replace, Error *error);

@@ -13,9 +13,11 @@
 #include "berth-config.h"
 #include "bus/authorize.h"
 #include "bus/connection.h"
+#include "bus/logind.h"
 #include "bus/tree.h"
 #include "faces/domains.h"
 #include "faces/host.h"
+#include "faces/host-power.h"
 #include "faces/manager.h"
 #include "guest/definitions.h"
 #include "guest/qemu/backend.h"
@@ -42,6 +44,8 @@ struct Service {
         Authorizer *authorizer;
         Host *host;
         HostFaces *host_faces;
+        HostPower host_power;
+        Logind *logind;
         Guests *guests;
         Definitions *definitions;
         QemuBackend *qemu;
@@ -166,6 +170,48 @@ static int service_take_signals(Service *service) {
         return 0;
 }
 
+static void on_power_changed(unsigned change, void *userdata) {
+        host_power_changed(userdata, change);
+}
+
+static void on_alarm_changed(void *userdata) {
+        host_power_alarm_changed(userdata);
+}
+
+static void on_logind_changed(const LogindState *state, void *userdata) {
+        Service *service = userdata;
+
+        if (host_power_take_logind(&service->host_power, state) < 0)
+                log_warning("There is not enough memory for what logind says of sleep");
+}
+
+static void on_prepare_for_sleep(bool start, void *userdata) {
+        Service *service = userdata;
+
+        host_power_tell_sleep(&service->host_power, start);
+        if (!start) {
+                power_refresh(service->host_power.power);
+                logind_refresh(service->logind);
+        }
+}
+
+/* What is known of sleep comes from the host's files and from logind. */
+static int service_find_power(Service *service) {
+        static const LogindHandlers handlers = {
+                .changed = on_logind_changed,
+                .prepare_for_sleep = on_prepare_for_sleep,
+        };
+        int r;
+
+        service->host_power.host = service->host;
+        r = power_new(service->host, service->event, on_power_changed, &service->host_power, &service->host_power.power);
+        if (r >= 0)
+                r = alarm_new(service->host, service->event, service->options.runtime_dir, on_alarm_changed, &service->host_power, &service->host_power.alarm);
+        if (r >= 0)
+                r = logind_new(service->bus, NULL, &handlers, service, &service->logind);
+        return r;
+}
+
 /* Without a folder for guests the host is shown all the same. */
 static int service_find_guests(Service *service) {
         GuestSettings settings = guest_settings(&service->config);
@@ -236,6 +282,8 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
         tree_set_authorizer(service->tree, service->authorizer);
 
         r = service_find_guests(service);
+        if (r >= 0)
+                r = service_find_power(service);
         if (r < 0)
                 return r;
         service->manager = (Manager) {
@@ -251,7 +299,7 @@ int service_new(const ServiceOptions *options, Error *error, Service **ret) {
         service_update_warnings(service);
         r = manager_publish(&service->manager);
         if (r >= 0)
-                r = host_faces_new(service->tree, service->host, &service->host_faces);
+                r = host_faces_new(service->tree, service->host, &service->host_power, &service->host_faces);
         if (r >= 0)
                 r = domain_faces_new(service->tree, service->guests, &service->domain_faces);
         if (r >= 0)
@@ -297,7 +345,10 @@ Service *service_free(Service *service) {
         domain_faces_free(service->domain_faces);
         definitions_free(service->definitions);
         guests_free(service->guests);
+        logind_free(service->logind);
         host_faces_free(service->host_faces);
+        alarm_free(service->host_power.alarm);
+        power_free(service->host_power.power);
         manager_unpublish(&service->manager);
         authorizer_free(service->authorizer);
         tree_free(service->tree);

@@ -53,6 +53,8 @@ struct Question {
         const char *action;
         uint64_t generation;            /* of the object that was looked at */
         bool can_call;                  /* answer "yes" or "no", change nothing */
+        void (*answer)(sd_bus_message *call, const char *verdict, void *model);  /* who does that; NULL: we */
+        void *model;
         bool interactive;
         bool has_fds;
         uint32_t uid;
@@ -167,7 +169,10 @@ static int on_reap(sd_event_source *source, void *userdata) {
 static void answer_can_call(Question *question) {
         const char *word = question->allowed ? "yes" : question->challenge ? "challenge" : "no";
 
-        (void) sd_bus_reply_method_return(question->call, "s", word);
+        if (question->answer)
+                question->answer(question->call, word, question->model);
+        else
+                (void) sd_bus_reply_method_return(question->call, "s", word);
         question_free(question);
 }
 
@@ -504,6 +509,20 @@ int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face
         if (!method->action)
                 return sd_bus_reply_method_return(call, "s", "yes");
         return question_start(authorizer, method, face, args, given, call, true, error);
+}
+
+/* The thunk's part for an action that no method of ours has. */
+int authorizer_ask_verdict(Authorizer *authorizer, const char *action, const char *verb, Face *face, sd_bus_message *call,
+                           void (*answer)(sd_bus_message *, const char *, void *), Error *error) {
+        const Method method = { .name = verb, .action = action };
+        int r;
+
+        r = question_start(authorizer, &method, face, NULL, 0, call, true, error);
+        if (r < 0)
+                return r;
+        authorizer->questions->answer = answer;
+        authorizer->questions->model = face->model;
+        return 0;
 }
 
 /* Told once both answers are there, and from then on. */

@@ -42,3 +42,10 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
 /* Answers "call" itself, now or later, with "yes", "challenge" or "no". Of the
  * arguments, polkit is told those that are given: bit i is argument i. */
 int authorizer_can_call(Authorizer *authorizer, const Method *method, Face *face, const void *args, uint32_t given, sd_bus_message *call, Error *error);
+
+/* Asks whether the sender of a call may do what is an action of somebody else's (of
+ * logind's, say), without asking it for a password; "answer" gets the same words, and
+ * answers the call, now or later: never if the sender has left. "verb" goes to polkit
+ * with it. Errors: ERROR_RESOURCE_EXHAUSTED. */
+int authorizer_ask_verdict(Authorizer *authorizer, const char *action, const char *verb, Face *face, sd_bus_message *call,
+                           void (*answer)(sd_bus_message *call, const char *verdict, void *model), Error *error);

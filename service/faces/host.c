@@ -18,6 +18,7 @@
 struct HostFaces {
         Tree *tree;
         Host *host;
+        HostPower *host_power;
         Object *object;
 };
 
@@ -110,7 +111,7 @@ static const HostListener listener = {
         .changed = on_changed,
 };
 
-int host_faces_new(Tree *tree, Host *host, HostFaces **ret) {
+int host_faces_new(Tree *tree, Host *host, HostPower *host_power, HostFaces **ret) {
         _cleanup_(host_faces_freep) HostFaces *faces = NULL;
         int r;
 
@@ -119,6 +120,7 @@ int host_faces_new(Tree *tree, Host *host, HostFaces **ret) {
                 return -ENOMEM;
         faces->tree = tree;
         faces->host = host;
+        faces->host_power = host_power;
 
         r = tree_add_interface(tree, HOST_PATH, &host_topology_interface);
         if (r >= 0)
@@ -131,6 +133,8 @@ int host_faces_new(Tree *tree, Host *host, HostFaces **ret) {
                 r = object_add_face(faces->object, &host_topology_interface, host);
         if (r >= 0)
                 r = object_add_face(faces->object, &host_cells_interface, host);
+        if (r >= 0)
+                r = host_power_show(host_power, tree, faces->object);
         if (r >= 0)
                 r = object_publish(faces->object);
         if (r >= 0)
@@ -150,6 +154,8 @@ HostFaces *host_faces_free(HostFaces *faces) {
                 faces->host->cells[i]->published = object_remove(faces->host->cells[i]->published);
         host_unlisten(faces->host, faces);
         object_remove(faces->object);
+        if (faces->host_power)
+                faces->host_power->object = NULL;
         free(faces);
         return NULL;
 }

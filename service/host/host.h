@@ -50,6 +50,7 @@ struct Host {
         struct HostListening *listening;
 
         struct HostWatch *watch;        /* see host.c */
+        struct Power *power;            /* see power.c; NULL before there is one */
         bool pages_busy;                /* see pages.c */
 };
 

@@ -11,6 +11,7 @@
 #include "host/host.h"
 #include "lib/error.h"
 #include "lib/finding.h"
+#include "xml/writer.h"
 
 typedef enum SleepTarget {
         SLEEP_MEM,              /* S3: the word "deep" of mem_sleep, or "mem" where there is no choice */
@@ -74,14 +75,19 @@ typedef struct SleepGuest {
 typedef struct Power Power;
 
 typedef enum PowerChange {
-        POWER_CHANGE_ANSWERS = 1 << 0,          /* bits << SleepTarget above it say which: see power_changed_target() */
+        POWER_CHANGE_ANSWERS = 1 << 0,          /* which: see power_changed_target() */
         POWER_CHANGE_PREPARING = 1 << 1,
-        POWER_CHANGE_ALARM = 1 << 2,
+        POWER_CHANGE_ALARM = 1 << 2,            /* the clock's alarm is another, whoever set it */
+        POWER_CHANGE_TARGETS = 1 << 8,          /* shifted by each target whose answer is another */
 } PowerChange;
+
+static inline bool power_changed_target(unsigned change, SleepTarget target) {
+        return change & (unsigned) POWER_CHANGE_TARGETS << target;
+}
 
 /* Reads what the host offers, and follows it as far as the kernel tells: EPOLLPRI on /proc/swaps,
  * inotify on /sys/power, where the host is the running one. "changed" is called with
- * bits of PowerChange. The host must outlive it. */
+ * bits of PowerChange. The host must outlive it, and has it as host->power as long as it is there. */
 int power_new(Host *host, sd_event *event, void (*changed)(unsigned change, void *userdata), void *userdata, Power **ret);
 Power *power_free(Power *power);
 DEFINE_CLEANUP(Power *, power_free)
@@ -91,8 +97,16 @@ int power_set_manager(Power *power, const SleepManager *manager);
 int power_set_guests(Power *power, const SleepGuest *guests, size_t n);
 const SleepManager *power_manager(const Power *power);
 
-/* Looks at the files again: after a sleep, or when told to. */
+/* Looks at the files again at once, so that what is told next is of now: memory in use, and what
+ * swap is free, change without anybody telling. Some 20 small files. */
+void power_look(Power *power);
+
+/* The same, and has a worker look at what can wake the host: after a sleep, or when
+ * told to. */
 void power_refresh(Power *power);
+
+/* Whether a worker is still at it. For tests. */
+bool power_is_refreshing(const Power *power);
 
 SleepAnswer power_answer(const Power *power, SleepTarget target);
 
@@ -100,8 +114,10 @@ SleepAnswer power_answer(const Power *power, SleepTarget target);
 SleepTarget power_default_target(const Power *power);
 
 /* Everything that forbids a target or is worth knowing, each with a remedy; the codes
- * stand in the interface's documentation of Check. Returns the host's answer. */
+ * stand in the interface's documentation of Check. Returns the host's answer, which is that of the last
+ * look: see power_look(). */
 SleepAnswer power_check(const Power *power, SleepTarget target, Findings *ret);
 
-/* <power_management>. */
+/* <power_management>: as a document, and as a part of one. */
 int power_to_xml(const Power *power, char **ret);
+void power_write_xml(const Power *power, XmlWriter *writer);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "power.h"
 #include "xml/writer.h"
 
 static void write_id(XmlWriter *writer, const char *name, uint32_t id) {
@@ -361,6 +362,8 @@ int capabilities_to_xml(const Host *host, char **ret_xml) {
         if (*host->identity.uuid)
                 xml_element(writer, "uuid", "%s", host->identity.uuid);
         write_cpu(writer, host);
+        if (host->power)
+                power_write_xml(host->power, writer);
         r = write_topology(writer, host->topology, false);
         if (r >= 0)
                 r = write_caches(writer, host->topology);

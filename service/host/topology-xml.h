@@ -9,5 +9,5 @@
 /* <topology>; "nested" groups the cells by socket. */
 int topology_to_xml(const Host *host, bool nested, char **ret_xml);
 
-/* <capabilities><host> with UUID, CPU, topology and last-level caches. */
+/* <capabilities><host> with UUID, CPU, power management, topology and last-level caches. */
 int capabilities_to_xml(const Host *host, char **ret_xml);

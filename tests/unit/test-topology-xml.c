@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "host/power.h"
 #include "host/topology-xml.h"
 
 static void assert_valid(const char *xml) {
@@ -284,6 +285,28 @@ static void nested_cell_has_the_cpus_of_its_socket(void) {
         g_assert_null(strstr(second, "<cpu id=\"1\""));
 }
 
+static void on_change(unsigned change, void *userdata) {
+}
+
+/* Where libvirt has it; a document of its own as well. */
+static void power_management_stands_after_the_cpu(void) {
+        g_autoptr(Fixture) fixture = rich_new();
+        _cleanup_free_ char *xml = NULL, *none = NULL, *alone = NULL;
+        Power *power = NULL;
+
+        g_assert_cmpint(power_new(fixture->host, fixture->event, on_change, NULL, &power), ==, 0);
+        none = capabilities_xml(fixture);
+        g_assert_nonnull(strstr(none, "    </cpu>\n    <power_management/>\n    <topology>\n"));
+        tree_write(fixture->tree, "sys/power/state", "mem\n");
+        power_look(power);
+        xml = capabilities_xml(fixture);
+        g_assert_nonnull(strstr(xml, "    </cpu>\n    <power_management>\n      <suspend_mem/>\n    </power_management>\n    <topology>\n"));
+        g_assert_cmpint(power_to_xml(power, &alone), ==, 0);
+        assert_valid(alone);
+        power_free(power);
+        g_assert_null(fixture->host->power);
+}
+
 #define TEST(function) { #function, function }
 
 int main(int argc, char **argv) {
@@ -292,6 +315,7 @@ int main(int argc, char **argv) {
                 TEST(nested_cells_stand_in_their_socket),
                 TEST(nested_cell_has_the_cpus_of_its_socket),
                 TEST(capabilities_hold_all),
+                TEST(power_management_stands_after_the_cpu),
                 TEST(what_is_not_told_is_left_out),
                 TEST(cells_without_cpus_stand_beside_the_sockets),
                 TEST(interconnects_are_those_of_cpus),

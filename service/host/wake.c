@@ -183,8 +183,7 @@ int wake_clock_set(int root_fd, uint64_t wake_sec, uint64_t expected_sec, bool r
         set = clock_alarm(&clock);
         if (set == 0 && wake_sec == 0)
                 return 0;
-        if (set != 0 && !replace &&
-            (expected_sec == 0 || set + SLACK_SEC < expected_sec || set > expected_sec + SLACK_SEC))
+        if (set != 0 && !replace && (set + SLACK_SEC < expected_sec || set > expected_sec + SLACK_SEC))
                 return error_set(error, ERROR_ALREADY_EXISTS,
                                  "%s has an alarm that is somebody else's, for %" PRIu64 " (seconds since 1970); it stays", clock.name, set);
 

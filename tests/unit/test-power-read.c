@@ -60,6 +60,7 @@ static void swaps_are_read_row_by_row(void) {
                 { HEAD "/swapfile\\040(deleted) file 4 0 -2\n", "/swapfile (deleted) 4 0 -2 file deleted" },
                 { HEAD "/back\\134slash file 4 0 1\n/short\\04 file 4 0 1\n/nine\\999 file 4 0 1\n/end\\ file 4 0 1\n",
                   "/back\\slash 4 0 1 file, /short\\04 4 0 1 file, /nine\\999 4 0 1 file, /end\\ 4 0 1 file" },
+                { HEAD "/four\\477 file 4 0 1\n", "/four\\477 4 0 1 file" },
                 /* a word is missing, or is none */
                 { HEAD "/dev/sda2 partition 8388604 1024\n/dev/sdb2 partition 1 0 -3\n", "/dev/sdb2 1 0 -3" },
                 { HEAD "/dev/sda2\n\n \n/dev/sdb2 partition 1 0 -3\n", "/dev/sdb2 1 0 -3" },

@@ -6,8 +6,10 @@
 #include <glib.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "host/wake.h"
 #include "machine.h"
@@ -290,6 +292,38 @@ static void somebody_elses_alarm_stays(void) {
         assert_alarm(tree, "0");
 }
 
+/* The kernel refuses one over another that is set. */
+static void an_alarm_goes_before_another_comes(void) {
+        static const struct { bool set, clear; unsigned writes; } rows[] = {
+                { false, false, 1 }, { true, false, 2 }, { true, true, 1 }, { false, true, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                uint64_t at = now_sec() + 5000;
+                g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", at), *path = NULL;
+                g_autoptr(Tree) tree = clock_new(rows[i].set ? text : "");
+                _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+                union { struct inotify_event event; char bytes[4096]; } buffer;
+                unsigned writes = 0;
+                ErrorCode code;
+                ssize_t n;
+
+                g_test_message("row %zu", i);
+                path = tree_path(tree, RTC "wakealarm");
+                g_assert_cmpint(inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE_WRITE), >=, 0);
+                g_assert_cmpint(set_alarm(tree, rows[i].clear ? 0 : at + 100, at, false, &code), ==, 0);
+                n = read(fd, buffer.bytes, sizeof buffer.bytes);
+                /* Those of a file itself have no name, and so one size. */
+                for (ssize_t j = 0; j < n; j += (ssize_t) sizeof buffer.event) {
+                        struct inotify_event event;
+
+                        memcpy(&event, buffer.bytes + j, sizeof event);
+                        writes += event.mask & IN_CLOSE_WRITE ? 1 : 0;
+                }
+                g_assert_cmpuint(writes, ==, rows[i].writes);
+        }
+}
+
 /* Nobody waits for one that has gone off. */
 static void an_alarm_that_is_past_is_nobodys(void) {
         g_autofree char *past = g_strdup_printf("%" G_GUINT64_FORMAT "\n", now_sec() - 1000);
@@ -400,6 +434,7 @@ int main(int argc, char **argv) {
                 TEST(an_alarm_is_read_if_it_is_to_come),
                 TEST(an_alarm_is_set_and_cleared),
                 TEST(somebody_elses_alarm_stays),
+                TEST(an_alarm_goes_before_another_comes),
                 TEST(an_alarm_that_is_past_is_nobodys),
                 TEST(a_clock_with_another_time_is_minded),
                 TEST(no_clock_no_alarm),

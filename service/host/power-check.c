@@ -42,30 +42,47 @@ static const char *size_to_text(uint64_t bytes, bool up, char buffer[static SIZE
         return buffer;
 }
 
-/* logind compares the anonymous memory in use with 98 % of what swap is free; the same measure, so that
- * both say the same. */
-static bool is_enough(uint64_t free_bytes, uint64_t anonymous_bytes) {
-        return anonymous_bytes <= free_bytes - free_bytes / 50;
+/* Memory that no file stands behind has to be in the image. A part of it, Active(anon), is what
+ * logind compares with 98 % of the swap that is free; the same measure forbids here, so that both say the same.
+ * It is little: newer kernels count most as inactive, so what is short of all is worth a warning. */
+static bool is_enough_for_logind(const PowerFacts *facts, uint64_t free_bytes) {
+        return facts->active_bytes <= free_bytes - free_bytes / 50;
 }
 
-static uint64_t needed_bytes(uint64_t anonymous_bytes) {
-        return anonymous_bytes + anonymous_bytes / 49 + 1;
+static uint64_t least_for_logind(const PowerFacts *facts) {
+        return facts->active_bytes + facts->active_bytes / 49 + 1;
 }
+
+/* How large an image may get: the kernel drops what it can until it is as small as image_size, and cannot
+ * drop what no file stands behind. 0: not known. */
+static uint64_t image_bytes(const PowerFacts *facts) {
+        uint64_t image = 0;
+
+        if (facts->image_size_known && facts->memory_known) {
+                image = facts->memory_bytes - facts->free_bytes;
+                if (facts->image_size < image)
+                        image = facts->image_size;
+        }
+        return facts->anonymous_known && facts->anonymous_bytes > image ? facts->anonymous_bytes : image;
+}
+
+#define NEEDED_TEXT_BYTES 384u
 
 /* What a hibernation needs of swap, as a part of a sentence. */
-static const char *needed_to_text(const PowerFacts *facts, char *buffer, size_t size) {
-        char needed[SIZE_TEXT_BYTES], all[SIZE_TEXT_BYTES];
+static const char *needed_to_text(const PowerFacts *facts, char buffer[static NEEDED_TEXT_BYTES]) {
+        char all[SIZE_TEXT_BYTES] = "", anonymous[SIZE_TEXT_BYTES], least[SIZE_TEXT_BYTES];
 
+        if (facts->memory_known)
+                size_to_text(facts->memory_bytes, true, all);
         if (facts->anonymous_known)
-                snprintf(buffer, size, "it takes at least %s now, for the anonymous memory in use (Active(anon) of /proc/meminfo, "
-                         "which logind goes by too)%s%s",
-                         size_to_text(needed_bytes(facts->anonymous_bytes), true, needed),
-                         facts->memory_known ? ", and never more than the memory there is, " : "",
-                         facts->memory_known ? size_to_text(facts->memory_bytes, true, all) : "");
-        else if (facts->memory_known)
-                snprintf(buffer, size, "as much as there is memory, %s, is enough", size_to_text(facts->memory_bytes, true, all));
+                snprintf(buffer, NEEDED_TEXT_BYTES, "it takes %s now, for memory in use that cannot be dropped (Active(anon) and Inactive(anon) "
+                         "of /proc/meminfo); logind tries it from %s on (Active(anon) alone)%s%s%s",
+                         size_to_text(facts->anonymous_bytes, true, anonymous), size_to_text(least_for_logind(facts), true, least),
+                         *all ? "; as much as there is memory, " : "", all, *all ? ", is always enough" : "");
+        else if (*all)
+                snprintf(buffer, NEEDED_TEXT_BYTES, "as much as there is memory, %s, is always enough", all);
         else
-                snprintf(buffer, size, "the kernel does not tell how much memory is in use");
+                snprintf(buffer, NEEDED_TEXT_BYTES, "the kernel does not tell how much memory is in use");
         return buffer;
 }
 
@@ -161,7 +178,7 @@ static bool resume_is_set(const PowerFacts *facts) {
 static void check_no_image_swap(Check *check) {
         const PowerFacts *facts = check->facts;
         const SwapArea *in_memory = NULL;
-        char needed[256], resume[32];
+        char needed[NEEDED_TEXT_BYTES], resume[32];
         bool on_disk = false;
 
         for (size_t i = 0; i < facts->n_swaps; i++)
@@ -170,7 +187,7 @@ static void check_no_image_swap(Check *check) {
                 else if (!facts->swaps[i].deleted)
                         on_disk = true;
 
-        needed_to_text(facts, needed, sizeof needed);
+        needed_to_text(facts, needed);
         snprintf(resume, sizeof resume, "%" PRIu32 ":%" PRIu32, facts->resume_major, facts->resume_minor);
         if (on_disk)
                 findings_add(check->findings, "no-resume-device", leave(check, SLEEP_NO),
@@ -188,27 +205,20 @@ static void check_no_image_swap(Check *check) {
 
 static void check_swap_size(Check *check, const SwapArea *swap) {
         const PowerFacts *facts = check->facts;
-        uint64_t free_bytes = swap->size_bytes - swap->used_bytes, image;
-        char free_text[SIZE_TEXT_BYTES], image_text[SIZE_TEXT_BYTES], needed[256];
+        uint64_t free_bytes = swap->size_bytes - swap->used_bytes, image = image_bytes(facts);
+        char free_text[SIZE_TEXT_BYTES], image_text[SIZE_TEXT_BYTES], needed[NEEDED_TEXT_BYTES];
 
         size_to_text(free_bytes, false, free_text);
-        if (facts->anonymous_known && !is_enough(free_bytes, facts->anonymous_bytes)) {
+        if (facts->anonymous_known && !is_enough_for_logind(facts, free_bytes)) {
                 check->too_small = true;
                 findings_add(check->findings, "swap-too-small", leave(check, SLEEP_BLOCKED),
                              "make the swap larger, or end what uses memory: guests for one",
                              swap->path, "%s has %s free, and an image does not fit: %s",
-                             swap->path, free_text, needed_to_text(facts, needed, sizeof needed));
-                return;
-        }
-        if (!facts->image_size_known || !facts->memory_known)
-                return;
-        image = facts->memory_bytes - facts->free_bytes;
-        if (facts->image_size < image)
-                image = facts->image_size;
-        if (free_bytes < image)
+                             swap->path, free_text, needed_to_text(facts, needed));
+        } else if (free_bytes < image)
                 findings_add(check->findings, "swap-too-small", leave(check, SLEEP_YES),
-                             "make the swap larger, or write a size to /sys/power/image_size that is less than what is free",
-                             swap->path, "%s has %s free; the image may get as large as %s (/sys/power/image_size), and then it would not fit",
+                             "make the swap larger, end what uses memory, or write a smaller size to /sys/power/image_size",
+                             swap->path, "%s has %s free; before it is compressed the image may take %s, and what does not fit makes the kernel give up",
                              swap->path, free_text, size_to_text(image, true, image_text));
 }
 

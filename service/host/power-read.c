@@ -214,6 +214,7 @@ static void read_swaps(int root_fd, PowerFacts *facts) {
 
 static void read_memory(int root_fd, PowerFacts *facts) {
         char text[4096];
+        uint64_t inactive;
         _cleanup_close_ int fd = -1;
 
         /* What is wanted stands in the first half. */
@@ -222,7 +223,9 @@ static void read_memory(int root_fd, PowerFacts *facts) {
                 return;
         facts->memory_known = meminfo_find(text, "MemTotal", &facts->memory_bytes) >= 0 &&
                 meminfo_find(text, "MemFree", &facts->free_bytes) >= 0 && facts->free_bytes <= facts->memory_bytes;
-        facts->anonymous_known = meminfo_find(text, "Active(anon)", &facts->anonymous_bytes) >= 0;
+        facts->anonymous_known = meminfo_find(text, "Active(anon)", &facts->active_bytes) >= 0;
+        if (facts->anonymous_known)
+                facts->anonymous_bytes = facts->active_bytes + (meminfo_find(text, "Inactive(anon)", &inactive) < 0 ? 0 : inactive);
 }
 
 static void read_command_line(int root_fd, PowerFacts *facts) {

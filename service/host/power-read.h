@@ -61,7 +61,8 @@ typedef struct PowerFacts {
         bool memory_known;
         uint64_t memory_bytes, free_bytes;
         bool anonymous_known;
-        uint64_t anonymous_bytes;               /* Active(anon) */
+        uint64_t active_bytes;                  /* Active(anon) */
+        uint64_t anonymous_bytes;               /* that and Inactive(anon) */
 
         Lockdown lockdown;
         bool no_hibernate;                      /* the kernel was started so */

@@ -41,7 +41,7 @@ static Sleeper *sleeper_free(Sleeper *sleeper) {
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sleeper, sleeper_free)
 
-/* 16 GiB of memory, of which 2 are anonymous, 8 GiB of swap on a disk. */
+/* 16 GiB of memory, of which 3 are anonymous, 8 GiB of swap on a disk. */
 static Tree *sound_new(void) {
         Tree *tree = tree_new();
 
@@ -55,7 +55,7 @@ static Tree *sound_new(void) {
         tree_write(tree, "sys/class/block/sda2/dev", "8:2\n");
         tree_write(tree, "sys/kernel/security/lockdown", "[none] integrity confidentiality\n");
         tree_write(tree, "proc/swaps", SWAPS "/dev/sda2 partition 8388608 0 -2\n");
-        tree_write(tree, "proc/meminfo", "MemTotal: 16777216 kB\nMemFree: 8388608 kB\nActive(anon): 2097152 kB\n");
+        tree_write(tree, "proc/meminfo", "MemTotal: 16777216 kB\nMemFree: 8388608 kB\nActive(anon): 2097152 kB\nInactive(anon): 1048576 kB\n");
         tree_write(tree, "proc/cmdline", "root=/dev/sda1 resume=/dev/sda2\n");
         tree_write(tree, "sys/class/rtc/rtc0/wakealarm", "");
         tree_write(tree, "sys/class/rtc/rtc0/hctosys", "1\n");
@@ -163,26 +163,30 @@ static void a_sound_host_can_all(void) {
 
 static void one_thing_wrong_is_found(void) {
         static const struct { const char *path, *text; SleepTarget target; const char *wanted, *told; } rows[] = {
-                { "proc/swaps", SWAPS, SLEEP_DISK, "no: no-swap@/proc/swaps!", "at least 2.1 GiB now" },
-                { "proc/swaps", SWAPS, SLEEP_DISK, "no: no-swap@/proc/swaps!", "the memory there is, 16.0 GiB" },
+                { "proc/swaps", SWAPS, SLEEP_DISK, "no: no-swap@/proc/swaps!", "it takes 3.0 GiB now" },
+                { "proc/swaps", SWAPS, SLEEP_DISK, "no: no-swap@/proc/swaps!", "as much as there is memory, 16.0 GiB, is always enough" },
                 { "proc/swaps", SWAPS, SLEEP_HYBRID, "no: no-swap@/proc/swaps!", "mkswap" },
-                { "proc/swaps", SWAPS, SLEEP_THEN_DISK, "no: no-swap@/proc/swaps!", "Active(anon)" },
+                { "proc/swaps", SWAPS, SLEEP_THEN_DISK, "no: no-swap@/proc/swaps!", "from 2.1 GiB on (Active(anon) alone)" },
                 { "proc/swaps", SWAPS, SLEEP_MEM, "yes", NULL },
                 { "proc/swaps", SWAPS, SLEEP_IDLE, "yes", NULL },
-                { "proc/swaps", NULL, SLEEP_DISK, "no: no-swap@/proc/swaps!", "at least" },
+                { "proc/swaps", NULL, SLEEP_DISK, "no: no-swap@/proc/swaps!", "it takes" },
                 { "proc/swaps", SWAPS "/dev/sda2 partition many 0 -2\n", SLEEP_DISK, "no: no-swap@/proc/swaps!", NULL },
                 { "proc/swaps", SWAPS "/swapfile\\040(deleted) file 8388608 0 -2\n", SLEEP_DISK, "no: no-swap@/proc/swaps!", NULL },
-                { "proc/swaps", SWAPS "/dev/zram0 partition 8388608 0 100\n", SLEEP_DISK, "no: swap-in-memory@/dev/zram0!", "at least 2.1 GiB now" },
+                { "proc/swaps", SWAPS "/dev/zram0 partition 8388608 0 100\n", SLEEP_DISK, "no: swap-in-memory@/dev/zram0!", "it takes 3.0 GiB now" },
                 { "proc/swaps", SWAPS "/dev/zram0 partition 8388608 0 100\n/dev/sda2 partition 8388608 0 -2\n", SLEEP_DISK, "yes", NULL },
                 { "proc/swaps", SWAPS "/dev/sda2 partition 1048576 0 -2\n", SLEEP_DISK, "blocked: swap-too-small@/dev/sda2!", "has 1.0 GiB free" },
-                { "proc/swaps", SWAPS "/dev/sda2 partition 8388608 7340032 -2\n", SLEEP_DISK, "blocked: swap-too-small@/dev/sda2!", "at least 2.1 GiB now" },
+                { "proc/swaps", SWAPS "/dev/sda2 partition 8388608 7340032 -2\n", SLEEP_DISK, "blocked: swap-too-small@/dev/sda2!", "it takes 3.0 GiB now" },
                 { "proc/swaps", SWAPS "/dev/sda2 partition 8388608 7340032 -2\n", SLEEP_MEM, "yes", NULL },
                 /* 98 % of it, as logind reckons */
                 { "proc/swaps", SWAPS "/dev/sda2 partition 2139951 0 -2\n", SLEEP_DISK, "blocked: swap-too-small@/dev/sda2!", "has 2.0 GiB free" },
                 { "proc/swaps", SWAPS "/dev/sda2 partition 2139952 0 -2\n", SLEEP_DISK, "yes: swap-too-small@/dev/sda2", "/sys/power/image_size" },
-                { "proc/swaps", SWAPS "/dev/sda2 partition 4194304 0 -2\n", SLEEP_DISK, "yes: swap-too-small@/dev/sda2", "as large as 6.5 GiB" },
+                { "proc/swaps", SWAPS "/dev/sda2 partition 4194304 0 -2\n", SLEEP_DISK, "yes: swap-too-small@/dev/sda2", "may take 6.5 GiB" },
                 { "proc/swaps", SWAPS "/dev/sdb2 partition 8388608 0 -2\n", SLEEP_DISK, "yes", NULL },
                 { "proc/meminfo", "MemTotal: 1048576 kB\nMemFree: 1024 kB\nActive(anon): 524288 kB\n", SLEEP_DISK, "yes", NULL },
+                /* which logind does not mind, but the kernel may */
+                { "proc/meminfo", "Active(anon): 1024 kB\nInactive(anon): 9437184 kB\n", SLEEP_DISK, "yes: swap-too-small@/dev/sda2", "may take 9.1 GiB" },
+                { "proc/meminfo", "Active(anon): 1024 kB\nInactive(anon): lots kB\n", SLEEP_DISK, "yes", NULL },
+                { "sys/power/image_size", "0\n", SLEEP_DISK, "yes", NULL },
                 { "proc/meminfo", "MemTotal: 16777216 kB\n", SLEEP_DISK, "yes", NULL },
                 { "proc/meminfo", "Active(anon): 18014398509481983 kB\n", SLEEP_DISK, "yes", NULL },
                 { "proc/meminfo", "Active(anon): 1801439850948197 kB\n", SLEEP_DISK, "blocked: swap-too-small@/dev/sda2!", NULL },
@@ -304,7 +308,7 @@ static void all_that_is_wrong_is_told(void) {
         sleeper = sleeper_new(tree);
         assert_answers(sleeper, "no no no no no");
         assert_check(sleeper, SLEEP_DISK, "no: kernel-lacks-it@/sys/power/state! no-swap@/proc/swaps! no-alarm@/sys/class/rtc nothing-wakes-it@/sys/devices");
-        assert_told(sleeper, SLEEP_DISK, "no-swap", "as much as there is memory, 1.0 GiB, is enough");
+        assert_told(sleeper, SLEEP_DISK, "no-swap", "as much as there is memory, 1.0 GiB, is always enough");
         tree_remove(tree, "proc/meminfo");
         power_look(sleeper->power);
         assert_told(sleeper, SLEEP_DISK, "no-swap", "does not tell how much memory");

@@ -23,6 +23,8 @@
 #define DBUS_PATH "/org/freedesktop/DBus"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
+static const LogindLimits usual = { .timeout_usec = 10 * UINT64_C(1000000), .pause_usec = 200 * UINT64_C(1000) };
+
 #define WORDS_MAX 256u
 #define WHO_MAX 128u
 #define WHY_MAX 512u
@@ -551,7 +553,7 @@ int logind_new(sd_bus *bus, const LogindLimits *limits, const LogindHandlers *ha
         if (!logind)
                 return -ENOMEM;
         logind->bus = sd_bus_ref(bus);
-        logind->limits = *limits;
+        logind->limits = limits ? *limits : usual;
         logind->handlers = *handlers;
         logind->userdata = userdata;
         for (size_t i = 0; i < _QUESTION_MAX; i++)

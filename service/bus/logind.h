@@ -60,12 +60,9 @@ typedef struct LogindLimits {
         uint64_t pause_usec;            /* at least, between two rounds of questions */
 } LogindLimits;
 
-#define LOGIND_TIMEOUT_USEC (10 * UINT64_C(1000000))
-#define LOGIND_PAUSE_USEC (200 * UINT64_C(1000))
-
 /* "bus", which has its event loop, is referenced. Asks at once; a service that is not
  * there, and could be started, is not started for it. It must not be freed by what it
- * calls. */
+ * calls. "limits" NULL: 10 s, and five rounds a second. */
 int logind_new(sd_bus *bus, const LogindLimits *limits, const LogindHandlers *handlers, void *userdata, Logind **ret);
 
 /* What is still to be answered ends: with -ECANCELED, or without a state. */

@@ -430,7 +430,7 @@ static void logind_that_leaves_in_a_round_is_absent(void) {
 static void logind_that_comes_again_is_asked_anew(void) {
         LogindScript *script = logind_script_new();
         g_autoptr(LogindScript) other = NULL;
-        g_autoptr(Follower) follower = follower_new(&patient);
+        g_autoptr(Follower) follower = follower_new(NULL);
 
         answer(script, "ListInhibitors", "([('sleep', 'who', 'why', 'block', uint32 0, uint32 1)],)");
         assert_look(follower, ALL_YES " [sleep|who|why|block|0|1]");

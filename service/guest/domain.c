@@ -19,6 +19,7 @@ struct Guests {
         Workers *workers;
         GuestSettings settings;
         Definitions *definitions;
+        MemoryQueue memory_queue;
         CpuSet online, present;
         bool live_host;
         Domain *first;
@@ -86,6 +87,10 @@ const GuestSettings *guests_settings(const Guests *guests) {
 
 void guests_set_settings(Guests *guests, const GuestSettings *settings) {
         guests->settings = *settings;
+}
+
+MemoryQueue *guests_memory_queue(Guests *guests) {
+        return &guests->memory_queue;
 }
 
 Definitions *guests_definitions(const Guests *guests) {

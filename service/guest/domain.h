@@ -120,6 +120,14 @@ Workers *guests_workers(const Guests *guests);
 const GuestSettings *guests_settings(const Guests *guests);
 void guests_set_settings(Guests *guests, const GuestSettings *settings);
 
+/* Who wants to know where memory lies: memory.c. */
+typedef struct MemoryQueue {
+        struct MemoryWalk *under_way;
+        struct MemoryWalk *first;       /* of those that wait */
+} MemoryQueue;
+
+MemoryQueue *guests_memory_queue(Guests *guests);
+
 /* Where intents are stored; NULL (also before it is set) if nowhere. Not owned. */
 Definitions *guests_definitions(const Guests *guests);
 void guests_set_definitions(Guests *guests, Definitions *definitions);

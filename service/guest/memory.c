@@ -7,6 +7,9 @@
  * only what is marked as its; the loop lets go of the guest, and frees the walk when
  * the pool gives it back.
  *
+ * One walk at a time is with the pool, whose other thread is then free for what is short;
+ * the others wait here, in the order in which they were asked for.
+ *
  * The descriptor is that of /proc/PID, so that nobody else is looked at who got the
  * number since (process.c).
  *
@@ -35,6 +38,8 @@ typedef struct Waiter {
 } Waiter;
 
 typedef struct MemoryWalk {
+        MemoryQueue *queue;
+        struct MemoryWalk *next;        /* in it */
         Domain *domain;                 /* NULL once its run is over */
         Waiter *waiters;                /* those who asked first are first */
         Waiter **last_waiter;
@@ -157,22 +162,58 @@ static int walk_error(const MemoryWalk *walk, Error *error) {
         return error_set(error, ERROR_BACKEND_FAILED, "/proc/%d/numa_maps cannot be read: %s.", (int) domain->pid, strerror(-walk->result));
 }
 
-static void walk_done(void *data, bool cancelled) {
-        _cleanup_(memory_walk_freep) MemoryWalk *walk = data;
+static void walk_end(MemoryWalk *ended) {
+        _cleanup_(memory_walk_freep) MemoryWalk *walk = ended;
         _cleanup_error_ Error error = {};
         int r = 0;
 
         /* Those who waited were told when the run was over. */
         if (!walk->domain)
                 return;
-        if (cancelled)
-                walk->result = -ECANCELED;
         if (walk->result < 0)
                 r = walk_error(walk, &error);
         walk_tell(walk, r, r < 0 ? &error : NULL, walk->cells, walk->n_cells);
 }
 
+static void walk_done(void *data, bool cancelled);
+
+static int walk_submit(MemoryWalk *walk) {
+        int r = workers_submit(walk->workers, walk_run, walk_done, walk);
+
+        if (r >= 0)
+                walk->queue->under_way = walk;
+        return r;
+}
+
+/* The next has its turn before anybody is told, who may ask again. */
+static void walk_done(void *data, bool cancelled) {
+        MemoryWalk *walk = data, *next;
+        MemoryQueue *queue = walk->queue;
+
+        if (cancelled)
+                walk->result = -ECANCELED;
+        queue->under_way = NULL;
+        while (!queue->under_way && (next = queue->first)) {
+                queue->first = next->next;
+                next->result = walk_submit(next);
+                if (next->result < 0)
+                        walk_end(next);
+        }
+        walk_end(walk);
+}
+
+/* Returns whether it was waiting in the queue. */
+static bool walk_unlink(MemoryWalk *walk) {
+        for (MemoryWalk **at = &walk->queue->first; *at; at = &(*at)->next)
+                if (*at == walk) {
+                        *at = walk->next;
+                        return true;
+                }
+        return false;
+}
+
 void memory_stopped(Domain *domain) {
+        _cleanup_(memory_walk_freep) MemoryWalk *waiting = NULL;
         MemoryWalk *walk = domain->memory;
         _cleanup_error_ Error error = {};
         int r;
@@ -180,13 +221,16 @@ void memory_stopped(Domain *domain) {
         if (!walk)
                 return;
         atomic_store(&walk->abandoned, true);
+        if (walk_unlink(walk))
+                waiting = walk;
         r = not_running(domain, &error);
         walk_tell(walk, r, &error, NULL, 0);
 }
 
 static int walk_start(Domain *domain, MemoryWalk **ret) {
         _cleanup_(memory_walk_freep) MemoryWalk *walk = NULL;
-        Workers *workers = guests_workers(domain->guests);
+        MemoryQueue *queue = guests_memory_queue(domain->guests);
+        MemoryWalk **at;
         int r;
 
         walk = calloc(1, sizeof *walk);
@@ -194,13 +238,20 @@ static int walk_start(Domain *domain, MemoryWalk **ret) {
                 return -ENOMEM;
         walk->domain = domain;
         walk->last_waiter = &walk->waiters;
-        walk->workers = workers;
+        walk->queue = queue;
+        walk->workers = guests_workers(domain->guests);
         walk->process_fd = fcntl(domain->process->fd, F_DUPFD_CLOEXEC, 3);
         if (walk->process_fd < 0)
                 return -errno;
-        r = workers_submit(workers, walk_run, walk_done, walk);
-        if (r < 0)
-                return r;
+        if (queue->under_way) {
+                for (at = &queue->first; *at; at = &(*at)->next)
+                        ;
+                *at = walk;
+        } else {
+                r = walk_submit(walk);
+                if (r < 0)
+                        return r;
+        }
 
         *ret = TAKE_PTR(walk);
         return 0;

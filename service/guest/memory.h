@@ -3,7 +3,8 @@
 
 /* On which of the host's cells a guest's memory lies. The kernel walks the page tables
  * of the process for it (4 to 8 ms for each GiB), so a worker does it, and who asks for
- * the same guest meanwhile shares the walk.
+ * the same guest meanwhile shares the walk. Of all guests one at a time has its walk: what else
+ * the workers do must not wait for many.
  * Source: /proc/PID/numa_maps, proc(5). */
 
 #include "guest/backend.h"

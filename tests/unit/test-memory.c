@@ -523,6 +523,56 @@ static void a_guest_that_goes_ends_the_question_at_once(Fixture *f, gconstpointe
         folder_remove(other_folder);
 }
 
+static void nothing_to_do(void *data) {
+}
+
+/* The first walk is in a read, and the others are not with the pool. */
+static void walks_leave_a_worker_for_others(Fixture *f, gconstpointer data) {
+        static const char line[] = "7f00 default N0=1 kernelpagesize_kB=4\n";
+        char *folder = folder_new(NULL, NULL), *others[3];
+        g_autofree char *path = g_build_filename(folder, "numa_maps", NULL);
+        Domain *domain = guest_in_folder(f, folder), *other[3];
+        Answer answer = {}, answers[3] = {};
+        int fd;
+
+        g_assert_no_errno(mkfifo(path, 0600));
+        g_assert_cmpint(memory_by_cell(domain, on_answer, &answer, NULL), ==, 0);
+        for (unsigned i = 0; i < 3; i++) {
+                others[i] = folder_new(NULL, line);
+                other[i] = guest_in_folder(f, others[i]);
+                g_assert_cmpint(memory_by_cell(other[i], on_answer, answers + i, NULL), ==, 0);
+        }
+        g_assert_cmpint(workers_submit(f->workers, nothing_to_do, hold_done, f), ==, 0);
+        while (f->n_released == 0)
+                dispatch(f);
+        for (unsigned i = 0; i < 3; i++)
+                g_assert_cmpuint(answers[i].n, ==, 0);
+
+        /* One that goes is told at once, and the rest goes on without it. */
+        domain_free(other[1]);
+        g_assert_cmpuint(answers[1].n, ==, 1);
+        g_assert_cmpint(answers[1].code, ==, ERROR_NOT_RUNNING);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        g_assert_no_errno(fd);
+        g_assert_cmpint(write(fd, "nonsense\n", 9), ==, 9);
+        g_assert_no_errno(close(fd));
+        wait_for(f, &answer);
+        wait_for(f, answers);
+        wait_for(f, answers + 2);
+        g_assert_cmpint(answer.code, ==, ERROR_BACKEND_FAILED);
+        g_assert_cmpstr(answers[0].cells, ==, "0=4096");
+        g_assert_cmpstr(answers[2].cells, ==, "0=4096");
+        domain_free(domain);
+        folder_remove(folder);
+        answer_clear(&answer);
+        for (unsigned i = 0; i < 3; i++) {
+                if (i != 1)
+                        domain_free(other[i]);
+                folder_remove(others[i]);
+                answer_clear(answers + i);
+        }
+}
+
 /* One walk is in a system call, two wait in the queue or for a pipe, too. */
 static void a_service_that_stops_answers_all(Fixture *f, gconstpointer data) {
         Domain *domains[3];
@@ -702,6 +752,7 @@ int main(int argc, char **argv) {
         ADD(who_asks_meanwhile_shares_the_walk);
         ADD(a_thousand_questions_are_one_walk);
         ADD(a_guest_that_goes_ends_the_question_at_once);
+        ADD(walks_leave_a_worker_for_others);
         ADD(a_service_that_stops_answers_all);
         ADD(a_walk_without_end_stops_with_the_service);
         ADD(memory_of_a_process_is_found);

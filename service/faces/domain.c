@@ -47,14 +47,13 @@ int domain_get_features(const Domain *domain, sd_bus_message *reply) {
 
 int domain_add_details(const Domain *domain, int (*add)(void *, const char *, const char *), void *userdata) {
         char owner[16];
-        uid_t uid;
         int r;
 
         r = add(userdata, "domain", domain->name);
         if (r >= 0 && *domain->uuid)
                 r = add(userdata, "uuid", domain->uuid);
-        if (r >= 0 && domain->process && process_owner(domain->process, &uid) >= 0) {
-                snprintf(owner, sizeof owner, "%u", uid);
+        if (r >= 0 && domain->has_owner) {
+                snprintf(owner, sizeof owner, "%u", domain->owner);
                 r = add(userdata, "owner", owner);
         }
         return r;

@@ -6,7 +6,8 @@
 #include "bus/tree.h"
 #include "guest/domain.h"
 
-/* Details for polkit: domain, uuid, and owner, the user of its VMM's process. */
+/* Details for polkit: domain, uuid, and owner, the user of who made its
+ * monitor, which is the VMM unless a manager did. */
 int domain_describe(const Face *face, const Method *method, const void *args,
                     int (*add)(void *userdata, const char *name, const char *value), void *userdata);
 int domain_add_details(const Domain *domain, int (*add)(void *userdata, const char *name, const char *value), void *userdata);

@@ -213,6 +213,7 @@ static void domain_forget_run(Domain *domain) {
         domain->run = NULL;
         memory_stopped(domain);
         domain->pid = 0;
+        domain->has_owner = false;
         domain->process = process_free(domain->process);
         domain->has_agent = false;
         domain->vcpus = vcpu_table_free(domain->vcpus);

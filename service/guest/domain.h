@@ -70,6 +70,8 @@ struct Domain {
         DomainState state;
         pid_t pid;                      /* of the VMM; 0 if it has none or is not known */
         Process *process;               /* the same, held; NULL if it cannot be looked at */
+        bool has_owner;
+        uid_t owner;                    /* the user of who made the monitor, from the first moment of a run to its end */
         bool has_agent;                 /* there is a way to one; whether it answers is another question */
         struct AgentChange *agent_change;       /* what the agent is asked to change right now: agent-vcpus.c */
 

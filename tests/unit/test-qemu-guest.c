@@ -384,6 +384,17 @@ static void test_guest_is_known_by_its_monitor(void) {
         end_machine();
 }
 
+static void test_owner_is_known_before_the_threads(void) {
+        make_machine(1, 1);
+        machine->mute_at = "query-cpus-fast";
+        connect_machine();
+        turn_until(machine->domain && machine->n_muted > 0);
+        g_assert_null(machine->domain->process);
+        g_assert_true(machine->domain->has_owner);
+        g_assert_cmpuint(machine->domain->owner, ==, geteuid());
+        end_machine();
+}
+
 static void test_threads_of_others_are_not_used(void) {
         make_machine(1, 1);
         machine->thread = 1;
@@ -1047,6 +1058,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 
         g_test_add_func("/qemu-guest/guest_is_known_by_its_monitor", test_guest_is_known_by_its_monitor);
+        g_test_add_func("/qemu-guest/owner_is_known_before_the_threads", test_owner_is_known_before_the_threads);
         g_test_add_func("/qemu-guest/threads_of_others_are_not_used", test_threads_of_others_are_not_used);
         g_test_add_func("/qemu-guest/one_thread_of_others_is_enough", test_one_thread_of_others_is_enough);
         g_test_add_func("/qemu-guest/uuid_of_zeroes_is_none", test_uuid_of_zeroes_is_none);

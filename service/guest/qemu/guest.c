@@ -401,10 +401,21 @@ void qemu_guest_look_at_vcpus(QemuGuest *guest) {
         guest_ask_cpus(guest);
 }
 
+/* Known before its threads are, and not looked up again with these: who asks meanwhile is
+ * asking about the same guest. QEMU may have given up root's rights before it greets. */
+static void guest_take_owner(QemuGuest *guest) {
+        const Process *process = guest->process ?: guest->domain->process;
+        Domain *domain = guest->domain;
+
+        if (process && process_owner(process, &domain->owner) >= 0)
+                domain->has_owner = true;
+}
+
 static void on_ready(void *userdata) {
         QemuGuest *guest = userdata;
 
         guest->greeted = true;
+        guest_take_owner(guest);
         for (Query query = 0; query < _QUERY_MAX; query++)
                 guest_ask(guest, query);
         guest_update_findings(guest);
@@ -527,6 +538,7 @@ int qemu_guest_new(Guests *guests, const char *name, int taken, pid_t pid, Proce
         if (r < 0)
                 return r;
         guest->domain->pid = pid;
+        guest_take_owner(guest);
         guest->domain->has_agent = folder && qemu_folder_has_socket(folder, QEMU_AGENT_SOCKET);
         r = qemu_units_new(guest, &guest->units);
         if (r >= 0)

@@ -67,6 +67,7 @@ struct Question {
         sd_bus_slot *answer_slot;
         sd_event_source *reap_source;
 
+        bool unknown;                   /* who asks */
         bool allowed;
         bool challenge;
         Error refusal;
@@ -339,6 +340,7 @@ static int on_user_answer(sd_bus_message *message, void *userdata, sd_bus_error 
 
         /* The caller left before the bus could tell who it was. */
         if (sd_bus_message_is_method_error(message, NULL) || sd_bus_message_read(message, "u", &question->uid) < 0) {
+                question->unknown = true;
                 question_refuse(question, ERROR_ACCESS_DENIED, "the bus does not tell who asks for %s", question->action);
                 return 0;
         }
@@ -489,8 +491,8 @@ int authorizer_ask(Authorizer *authorizer, const Method *method, Face *face, con
         action = method->choose_action ? method->choose_action(face->model, args) : method->action;
         if (question->refusal.code != ERROR_NONE) {
                 r = error_set(error, question->refusal.code, "%s", question->refusal.message ?: question->action);
-                /* Who asks too much must not fill the journal by it. */
-                log_fields(question->refusal.code == ERROR_RESOURCE_EXHAUSTED ? LOG_DEBUG : LOG_INFO,
+                /* Who asks too much, or asks and leaves, must not fill the journal by it. */
+                log_fields(question->refusal.code == ERROR_RESOURCE_EXHAUSTED || question->unknown ? LOG_DEBUG : LOG_INFO,
                            LOG_FIELDS("BERTH_ACTION", question->action, "BERTH_OBJECT", object_path(face->object)),
                            "Refused %s on %s: %s", method->name, object_path(face->object), question->refusal.message ?: "");
         } else if (question->state != QUESTION_ANSWERED || !question->allowed)

@@ -80,15 +80,22 @@ static char *process_path(const Place *place, const char *what) {
         return g_strdup_printf("/proc/%s/%s", g_subprocess_get_identifier(place->service->process), what);
 }
 
-guint place_count_descriptors(const Place *place) {
+/* All of them, and those of the host's root: more than one while a worker looks at the host. */
+static guint count_descriptors(const Place *place, guint *ret_roots) {
         g_autofree char *path = process_path(place, "fd");
         g_autoptr(GError) error = NULL;
         g_autoptr(GDir) dir = g_dir_open(path, 0, &error);
+        const char *name;
         guint n = 0;
 
         g_assert_no_error(error);
-        while (g_dir_read_name(dir))
+        *ret_roots = 0;
+        while ((name = g_dir_read_name(dir))) {
+                g_autofree char *file = g_build_filename(path, name, NULL), *target = g_file_read_link(file, NULL);
+
                 n++;
+                *ret_roots += g_strcmp0(target, "/") == 0;
+        }
         return n;
 }
 
@@ -126,12 +133,6 @@ static guint count_timers(const Place *place) {
         return n;
 }
 
-typedef struct Idle {
-        Place *place;
-        guint descriptors;
-        gint64 deadline_usec;
-} Idle;
-
 /* Its answer to a call wakes us again. */
 static void on_pong(GObject *source, GAsyncResult *result, gpointer userdata) {
         g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
@@ -139,14 +140,33 @@ static void on_pong(GObject *source, GAsyncResult *result, gpointer userdata) {
         *(gboolean *) userdata = TRUE;
 }
 
-static gboolean is_idle(gpointer userdata) {
-        const Idle *idle = userdata;
-        GDBusConnection *bus = idle->place->service->bus;
+/* Once round its loop. */
+static void place_ping(const Place *place) {
         gboolean answered = FALSE;
 
-        g_dbus_connection_call(bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, on_pong, &answered);
+        g_dbus_connection_call(place->service->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, on_pong, &answered);
         while (!answered)
                 g_main_context_iteration(NULL, TRUE);
+}
+
+guint place_count_descriptors(const Place *place) {
+        guint n, roots;
+
+        while ((n = count_descriptors(place, &roots)), roots > 1)
+                place_ping(place);
+        return n;
+}
+
+typedef struct Idle {
+        Place *place;
+        guint descriptors;
+        gint64 deadline_usec;
+} Idle;
+
+static gboolean is_idle(gpointer userdata) {
+        const Idle *idle = userdata;
+
+        place_ping(idle->place);
         if (place_count_descriptors(idle->place) == idle->descriptors && count_timers(idle->place) == 0)
                 return TRUE;
         if (g_get_monotonic_time() > idle->deadline_usec) {

@@ -12,10 +12,15 @@ enum {
         WRAPPED_MIN = 8,
 };
 
+typedef struct Cell {
+        char *text;
+        Style style;
+} Cell;
+
 struct Table {
         const Column *columns;
         size_t n_columns;
-        char **cells;
+        Cell *cells;
         size_t n_cells, allocated;
 };
 
@@ -34,16 +39,16 @@ Table *table_free(Table *table) {
         if (!table)
                 return NULL;
         for (size_t i = 0; i < table->n_cells; i++)
-                free(table->cells[i]);
+                free(table->cells[i].text);
         free(table->cells);
         free(table);
         return NULL;
 }
 
-int table_add(Table *table, const char *text) {
+int table_add_styled(Table *table, Style style, const char *text) {
         if (table->n_cells == table->allocated) {
                 size_t n = table->allocated > 0 ? table->allocated * 2 : 64;
-                char **cells = reallocarray(table->cells, n, sizeof *cells);
+                Cell *cells = reallocarray(table->cells, n, sizeof *cells);
                 if (!cells)
                         return -ENOMEM;
                 table->cells = cells;
@@ -56,8 +61,12 @@ int table_add(Table *table, const char *text) {
         for (char *c = copy; *c; c++)
                 if (*c == '\n' || *c == '\t')
                         *c = ' ';
-        table->cells[table->n_cells++] = copy;
+        table->cells[table->n_cells++] = (Cell) { copy, style };
         return 0;
+}
+
+int table_add(Table *table, const char *text) {
+        return table_add_styled(table, STYLE_NORMAL, text);
 }
 
 int table_addf(Table *table, const char *format, ...) {
@@ -97,7 +106,7 @@ static size_t line_cut(const Terminal *t, const char *text, unsigned width) {
 
 /* Prints the first @length bytes of @text without the spaces at their end, at the
  * side of @width columns where they belong. Returns how many columns are left. */
-static unsigned cell_print(const Terminal *t, const char *text, size_t length, unsigned width, bool right) {
+static unsigned cell_print(const Terminal *t, const char *text, size_t length, Style style, unsigned width, bool right) {
         while (length > 0 && text[length - 1] == ' ')
                 length--;
         _cleanup_free_ char *part = strndup(text, length);
@@ -106,17 +115,22 @@ static unsigned cell_print(const Terminal *t, const char *text, size_t length, u
         unsigned used = terminal_width(t, part), padding = width > used ? width - used : 0;
         if (right)
                 terminal_printf(t, "%*s", (int) padding, "");
+        if (style != STYLE_NORMAL)
+                terminal_style(t, style);
         terminal_put(t, part);
+        if (style != STYLE_NORMAL)
+                terminal_style(t, STYLE_NORMAL);
         return right ? 0 : padding;
 }
 
 /* One row, of as many lines as its fullest cell needs. No line ends in spaces:
  * they are owed until something follows. */
-static void row_print(const Table *table, const Terminal *t, const char *const *cells, const unsigned *widths) {
+static void row_print(const Table *table, const Terminal *t, const Cell *cells, const unsigned *widths) {
         const char *rest[COLUMNS_MAX];
         bool more;
 
-        memcpy(rest, cells, table->n_columns * sizeof *rest);
+        for (size_t i = 0; i < table->n_columns; i++)
+                rest[i] = cells[i].text;
         do {
                 unsigned owed = 0;
 
@@ -127,7 +141,7 @@ static void row_print(const Table *table, const Terminal *t, const char *const *
                         size_t length = table->columns[i].wraps ? line_cut(t, rest[i], widths[i]) : strlen(rest[i]);
                         if (length > 0) {
                                 terminal_printf(t, "%*s", (int) owed, "");
-                                owed = cell_print(t, rest[i], length, widths[i], table->columns[i].right);
+                                owed = cell_print(t, rest[i], length, cells[i].style, widths[i], table->columns[i].right);
                         } else
                                 owed += widths[i];
                         owed += GAP;
@@ -145,7 +159,7 @@ static void widths_find(const Table *table, const Terminal *t, unsigned *widths)
         memset(widths, 0, COLUMNS_MAX * sizeof *widths);
         for (size_t i = 0; i < table->n_cells; i++)
                 widths[i % table->n_columns] =
-                        MAX(widths[i % table->n_columns], terminal_width(t, table->cells[i]));
+                        MAX(widths[i % table->n_columns], terminal_width(t, table->cells[i].text));
         for (size_t i = 0; i < table->n_columns; i++) {
                 if (widths[i] == 0)
                         continue;
@@ -171,16 +185,16 @@ static void widths_find(const Table *table, const Terminal *t, unsigned *widths)
 
 void table_print(const Table *table, const Terminal *t, unsigned max_rows) {
         unsigned widths[COLUMNS_MAX];
-        const char *titles[COLUMNS_MAX];
+        Cell titles[COLUMNS_MAX];
 
         widths_find(table, t, widths);
         for (size_t i = 0; i < table->n_columns; i++)
-                titles[i] = table->columns[i].title;
+                titles[i] = (Cell) { (char *) table->columns[i].title, STYLE_NORMAL };
         terminal_style(t, STYLE_HEADING);
         row_print(table, t, titles, widths);
         terminal_style(t, STYLE_NORMAL);
 
         size_t rows = table->n_cells / table->n_columns;
         for (size_t i = 0; i < rows && i < max_rows; i++)
-                row_print(table, t, (const char *const *) table->cells + i * table->n_columns, widths);
+                row_print(table, t, table->cells + i * table->n_columns, widths);
 }

@@ -23,6 +23,7 @@ static inline void table_freep(Table **t) {
 
 /* Fills the next place, row by row. NULL is an empty one. -ENOMEM. */
 int table_add(Table *table, const char *text);
+int table_add_styled(Table *table, Style style, const char *text);
 int table_addf(Table *table, const char *format, ...) _printf_(2, 3);
 
 /* Prints the first @max_rows rows under their titles. Columns that are empty in

@@ -147,6 +147,7 @@ void terminal_style(const Terminal *t, Style style) {
                 [STYLE_NORMAL] = "0",       [STYLE_HEADING] = "1",     [STYLE_FAINT] = "2",
                 [STYLE_WARNING] = "1;33",   [STYLE_PERFORMANCE] = "1", [STYLE_EFFICIENCY] = "32",
                 [STYLE_OFFLINE] = "31",     [STYLE_ISOLATED] = "36",
+                [STYLE_GOOD] = "32",        [STYLE_BAD] = "1;31",
         };
 
         if (t->colour)

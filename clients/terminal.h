@@ -25,6 +25,8 @@ typedef enum Style {
         STYLE_EFFICIENCY,
         STYLE_OFFLINE,
         STYLE_ISOLATED,
+        STYLE_GOOD,
+        STYLE_BAD,
         _STYLE_MAX,
 } Style;
 

@@ -10,11 +10,13 @@
 #define BERTH_TOPOLOGY BERTH_NAME ".Host.Topology"
 #define BERTH_CELLS BERTH_NAME ".Host.Cells"
 #define BERTH_CELL BERTH_NAME ".Host.Cell"
+#define BERTH_POWER BERTH_NAME ".Host.Power"
 #define BERTH_DOMAINS_PATH BERTH_PATH "/domains"
 #define BERTH_DOMAIN BERTH_NAME ".Domain"
 #define BERTH_VCPUS BERTH_NAME ".Domain.Vcpus"
 
 #define BERTH_ERROR_NO_SUCH BERTH_NAME ".Error.NoSuch" /* and what there is none of */
+#define BERTH_ERROR_ALREADY_EXISTS BERTH_NAME ".Error.AlreadyExists"
 #define BERTH_ERROR_NOT_SUPPORTED BERTH_NAME ".Error.NotSupported"
 
 /* A call: where to, and what the answer must look like. */

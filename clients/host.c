@@ -25,6 +25,25 @@ static const Field topology_fields[] = {
         {},
 };
 
+static const Field power_fields[] = {
+        { "CanSuspendMem", json_type_string },     { "CanSuspendIdle", json_type_string },
+        { "CanSuspendDisk", json_type_string },    { "CanSuspendHybrid", json_type_string },
+        { "CanSuspendThenDisk", json_type_string }, { "WakeAlarm", json_type_int },
+        { "PreparingForSleep", json_type_boolean }, {},
+};
+
+static const Field inhibitor_fields[] = {
+        { "what", json_type_string }, { "who", json_type_string }, { "why", json_type_string },
+        { "mode", json_type_string }, { "uid", json_type_int },    { "pid", json_type_int },
+        {},
+};
+
+static const Field wake_source_fields[] = {
+        { "device", json_type_string, true },   { "kind", json_type_string, true },
+        { "enabled", json_type_boolean, true }, { "mac", json_type_string },
+        {},
+};
+
 static const Field cell_fields[] = {
         { "Id", json_type_int, true },        { "Cpus", json_type_string },
         { "Memory", json_type_int },          { "CacheSize", json_type_int },
@@ -59,6 +78,7 @@ static const Field warning_fields[] = {
 void host_clear(Host *host) {
         json_object_put(host->manager);
         json_object_put(host->topology);
+        json_object_put(host->power);
         json_object_put(host->cells);
         json_object_put(host->objects);
         *host = HOST_NONE;
@@ -86,8 +106,12 @@ ExitCode host_check_list(const Ctl *ctl, json_object *list, const Field *fields,
         return e;
 }
 
+ExitCode host_check_findings(const Ctl *ctl, json_object *findings, const char *member) {
+        return host_check_list(ctl, findings, warning_fields, member);
+}
+
 ExitCode host_check_warnings(const Ctl *ctl, json_object *properties, const char *member) {
-        return host_check_list(ctl, field_list(properties, "Warnings"), warning_fields, member);
+        return host_check_findings(ctl, field_list(properties, "Warnings"), member);
 }
 
 static int cell_compare(const void *a, const void *b) {
@@ -117,6 +141,12 @@ static ExitCode interfaces_take(const Ctl *ctl, Host *host, json_object *interfa
                 if (e != CTL_DONE)
                         return e;
                 host->topology = json_object_get(properties);
+        }
+        if (json_object_object_get_ex(interfaces, BERTH_POWER, &properties) && !host->power) {
+                e = host_check_object(ctl, properties, power_fields, member);
+                if (e != CTL_DONE)
+                        return e;
+                host->power = json_object_get(properties);
         }
         if (json_object_object_get_ex(interfaces, BERTH_CELL, &properties)) {
                 e = host_check_object(ctl, properties, cell_fields, member);
@@ -157,21 +187,30 @@ ExitCode host_load(Ctl *ctl, Host *ret) {
         return CTL_DONE;
 }
 
-ExitCode host_load_topology(Ctl *ctl, json_object **ret) {
+/* The properties of one interface of the host's object. */
+static ExitCode properties_load(Ctl *ctl, const char *interface, const Field *fields, json_object **ret) {
         static const Call call = {
                 BERTH_HOST_PATH, "org.freedesktop.DBus.Properties", "GetAll", "a{sv}", false
         };
-        _cleanup_json_ json_object *topology = NULL;
+        _cleanup_json_ json_object *properties = NULL;
         ExitCode e;
 
-        e = bus_call(ctl, &call, &topology, "s", BERTH_TOPOLOGY);
+        e = bus_call(ctl, &call, &properties, "s", interface);
         if (e == CTL_DONE)
-                e = host_check_object(ctl, topology, topology_fields, call.member);
+                e = host_check_object(ctl, properties, fields, call.member);
         if (e == CTL_DONE)
-                e = host_check_warnings(ctl, topology, call.member);
+                e = host_check_warnings(ctl, properties, call.member);
         if (e == CTL_DONE)
-                *ret = TAKE(topology);
+                *ret = TAKE(properties);
         return e;
+}
+
+ExitCode host_load_topology(Ctl *ctl, json_object **ret) {
+        return properties_load(ctl, BERTH_TOPOLOGY, topology_fields, ret);
+}
+
+ExitCode host_load_power(Ctl *ctl, json_object **ret) {
+        return properties_load(ctl, BERTH_POWER, power_fields, ret);
 }
 
 json_object *host_find_cell(const Host *host, uint64_t id) {
@@ -259,4 +298,16 @@ ExitCode host_list_caches(Ctl *ctl, json_object **ret) {
         static const Call call = { BERTH_HOST_PATH, BERTH_TOPOLOGY, "ListCaches", "aa{sv}", false };
 
         return list_load(ctl, &call, cache_fields, ret);
+}
+
+ExitCode host_list_inhibitors(Ctl *ctl, json_object **ret) {
+        static const Call call = { BERTH_HOST_PATH, BERTH_POWER, "ListInhibitors", "aa{sv}", false };
+
+        return list_load(ctl, &call, inhibitor_fields, ret);
+}
+
+ExitCode host_list_wake_sources(Ctl *ctl, json_object **ret) {
+        static const Call call = { BERTH_HOST_PATH, BERTH_POWER, "ListWakeSources", "aa{sv}", false };
+
+        return list_load(ctl, &call, wake_source_fields, ret);
 }

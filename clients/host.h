@@ -11,6 +11,7 @@
 typedef struct Host {
         json_object *manager;  /* org.berth1.Manager's properties */
         json_object *topology; /* org.berth1.Host.Topology's */
+        json_object *power;    /* org.berth1.Host.Power's; NULL if the service has none */
         json_object *cells;    /* a list of org.berth1.Host.Cell's, by Id */
         json_object *objects;  /* all that there are: path to interface to property to value */
 } Host;
@@ -35,8 +36,13 @@ ExitCode host_load_free(Ctl *ctl, Host *host);
 ExitCode host_list_cpus(Ctl *ctl, json_object **ret);
 ExitCode host_list_caches(Ctl *ctl, json_object **ret);
 
-/* The properties of org.berth1.Host.Topology alone. */
+/* The properties of org.berth1.Host.Topology alone, and those of org.berth1.Host.Power. */
 ExitCode host_load_topology(Ctl *ctl, json_object **ret);
+ExitCode host_load_power(Ctl *ctl, json_object **ret);
+
+/* org.berth1.Host.Power.ListInhibitors() and ListWakeSources(). */
+ExitCode host_list_inhibitors(Ctl *ctl, json_object **ret);
+ExitCode host_list_wake_sources(Ctl *ctl, json_object **ret);
 
 /* The cell of that id, or NULL; not a new reference. */
 json_object *host_find_cell(const Host *host, uint64_t id);
@@ -44,8 +50,9 @@ json_object *host_find_cell(const Host *host, uint64_t id);
 /* Tells that @what, in the answer to @member, is not as it is documented. */
 ExitCode host_fail_malformed(const Ctl *ctl, const char *member, const char *what);
 
-/* Tells if an object, or one of a list (may be NULL), or the findings in the
+/* Tells if an object, or one of a list (may be NULL), or findings, or those in the
  * "Warnings" of an object are not as documented. */
 ExitCode host_check_object(const Ctl *ctl, json_object *object, const Field *fields, const char *member);
 ExitCode host_check_list(const Ctl *ctl, json_object *list, const Field *fields, const char *member);
+ExitCode host_check_findings(const Ctl *ctl, json_object *findings, const char *member);
 ExitCode host_check_warnings(const Ctl *ctl, json_object *properties, const char *member);

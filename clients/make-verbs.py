@@ -25,7 +25,7 @@ class TableError(Exception):
 OPTION_KEYS = {"name", "short", "argument", "values", "summary", "description"}
 VERB_KEYS = {"name", "arguments", "least", "most", "completes", "summary",
              "description", "json", "option", "example"}
-COMPLETIONS = {"cell", "domain", "file", "none", "on-off", "policy", "size", "verb"}
+COMPLETIONS = {"alarm", "cell", "domain", "file", "none", "on-off", "policy", "size", "target", "verb"}
 
 
 def table_read(path):
@@ -200,7 +200,7 @@ def man_inline(text):
             continue
         part = man_escape(part)
         part = re.sub(r"\b([a-z][a-z0-9.]*)\((\d)\)", r"\\fB\1\\fP(\2)", part)
-        part = re.sub(r"\b(ADDRESS|CELL|SIZE|COUNT|VERB|NAME|WHAT|FILE|SOCKET|ID|LIST|VCPUS|CPUS|VCPU|POLICY|PRIORITY|PID)\b", r"\\fI\1\\fP", part)
+        part = re.sub(r"\b(ADDRESS|CELL|SIZE|COUNT|VERB|NAME|WHAT|FILE|SOCKET|ID|LIST|VCPUS|CPUS|VCPU|POLICY|PRIORITY|PID|TARGET|WHEN)\b", r"\\fI\1\\fP", part)
         out.append(part)
     line = "".join(out)
     return "\\&" + line if line[:1] in ".'" else line
@@ -418,8 +418,10 @@ def make_completion(table, version):
     yield "        case $verb:$position in"
     yield "        :*)"
     yield "                COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"));;"
-    kinds = {"cell": "$(_berthctl_cells)", "on-off": "on off", "policy": "other batch idle fifo rr",
-             "size": "2M 1G", "verb": "$verbs"}
+    kinds = {"alarm": "set clear", "cell": "$(_berthctl_cells)", "on-off": "on off",
+             "policy": "other batch idle fifo rr", "size": "2M 1G",
+             "target": "suspend suspend_mem suspend_idle suspend_disk suspend_hybrid suspend_then_disk",
+             "verb": "$verbs"}
     for verb in table["verb"]:
         for i, kind in enumerate(verb["completes"]):
             if kind == "none":

@@ -37,7 +37,10 @@ char *numbers_format(json_object *list) {
         return text;
 }
 
-enum { BASE_PAGE_MAX = 64 * 1024 };
+enum {
+        BASE_PAGE_MAX = 64 * 1024,
+        FINDING_INDENT = 9,
+};
 
 /* "512 of 2 MiB, 1 of 1 GiB": the free huge pages; "none" if there could be some.
  * Base pages come first where they are known, and nobody's are larger than 64 KiB. */
@@ -213,26 +216,48 @@ static void put_hanging(const Terminal *t, const char *text, unsigned indent, un
         fputs(size > indent ? flowed + indent : "\n", t->file);
 }
 
-void show_warnings(const Terminal *t, json_object *warnings, size_t max) {
-        enum { INDENT = 9 };
+/* One finding, after a word. */
+static void put_finding(const Terminal *t, json_object *finding, const char *word, Style style) {
+        const char *message = field_string(finding, "message"), *subject = field_string(finding, "subject");
         unsigned columns = MIN(t->columns, 100u);
+        _cleanup_free_ char *text = NULL;
 
+        text = text_format("%s%s%s", subject, *subject ? ": " : "", *message ? message : field_string(finding, "code"));
+        if (!text)
+                return;
+        terminal_style(t, style);
+        terminal_printf(t, "%-*s", FINDING_INDENT, word);
+        terminal_style(t, STYLE_NORMAL);
+        put_hanging(t, text, FINDING_INDENT, columns);
+        terminal_put_wrapped(t, field_string(finding, "remedy"), FINDING_INDENT, columns);
+}
+
+static bool finding_blocks(json_object *finding) {
+        return strcmp(field_string(finding, "severity"), "blocks") == 0;
+}
+
+void show_warnings(const Terminal *t, json_object *warnings, size_t max) {
         for (size_t i = 0; i < MIN(list_length(warnings), max); i++) {
                 json_object *w = json_object_array_get_idx(warnings, i);
-                const char *message = field_string(w, "message"), *subject = field_string(w, "subject");
-                _cleanup_free_ char *text = NULL;
-
-                if (asprintf(&text, "%s%s%s", subject, *subject ? ": " : "",
-                             *message ? message : field_string(w, "code")) < 0) {
-                        text = NULL;
-                        continue;
-                }
-                terminal_style(t, STYLE_WARNING);
-                terminal_put(t, strcmp(field_string(w, "severity"), "blocks") == 0 ? "Error    " : "Warning  ");
-                terminal_style(t, STYLE_NORMAL);
-                put_hanging(t, text, INDENT, columns);
-                terminal_put_wrapped(t, field_string(w, "remedy"), INDENT, columns);
+                put_finding(t, w, finding_blocks(w) ? "Error" : "Warning", STYLE_WARNING);
         }
+}
+
+void show_reasons(const Terminal *t, json_object *findings) {
+        for (size_t i = 0; i < list_length(findings); i++) {
+                json_object *f = json_object_array_get_idx(findings, i);
+                bool blocks = finding_blocks(f);
+                put_finding(t, f, blocks ? "Blocks" : "Warning", blocks ? STYLE_BAD : STYLE_WARNING);
+        }
+}
+
+void show_wrapped(const Terminal *t, const char *label, unsigned width, const char *text, unsigned columns) {
+        if (!text || !*text)
+                return;
+        terminal_style(t, STYLE_HEADING);
+        terminal_printf(t, "%-*s", (int) width, label);
+        terminal_style(t, STYLE_NORMAL);
+        put_hanging(t, text, width, columns);
 }
 
 void show_line(const Terminal *t, const char *label, unsigned width, const char *value) {

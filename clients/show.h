@@ -26,6 +26,12 @@ int table_add_scheduler(Table *table, json_object *thread);
 /* Prints at most @max of the findings in @warnings (may be NULL), each with its remedy. */
 void show_warnings(const Terminal *t, json_object *warnings, size_t max);
 
+/* The same of those that say why something cannot be done. */
+void show_reasons(const Terminal *t, json_object *findings);
+
+/* "label  text", the text wrapped beside its label to at most @columns. */
+void show_wrapped(const Terminal *t, const char *label, unsigned width, const char *text, unsigned columns);
+
 /* "label  value", the label in @width columns; nothing if @value is NULL or empty. */
 void show_line(const Terminal *t, const char *label, unsigned width, const char *value);
 

@@ -17,6 +17,7 @@
 #include "fields.h"
 #include "guests.h"
 #include "message-json.h"
+#include "when.h"
 
 typedef struct Monitor {
         Ctl *ctl;
@@ -136,6 +137,14 @@ static char *value_text(json_object *value) {
         return text;
 }
 
+/* The alarm is told as people know times; all else as it is. To be freed. */
+static char *property_text(const char *interface, const char *property, json_object *value) {
+        if (strcmp(interface, BERTH_POWER) != 0 || strcmp(property, "WakeAlarm") != 0 || !json_object_is_type(value, json_type_int))
+                return value_text(value);
+        uint64_t at_usec = json_object_get_uint64(value);
+        return at_usec == 0 ? strdup("none") : when_format(at_usec / 1000000, (uint64_t) time(NULL));
+}
+
 static void show_property(const Monitor *m, const char *path, const char *interface, const char *property,
                           json_object *before, json_object *now) {
         if (m->ctl->json != JSON_OFF) {
@@ -150,7 +159,8 @@ static void show_property(const Monitor *m, const char *path, const char *interf
                 show_json(m, "property-changed", event);
                 return;
         }
-        _cleanup_free_ char *old_text = before ? value_text(before) : NULL, *new_text = now ? value_text(now) : NULL;
+        _cleanup_free_ char *old_text = before ? property_text(interface, property, before) : NULL;
+        _cleanup_free_ char *new_text = now ? property_text(interface, property, now) : NULL;
         /* Of a guest's parts "Current" alone would not say what it counts. */
         bool part = strncmp(interface, BERTH_DOMAIN ".", strlen(BERTH_DOMAIN ".")) == 0;
         const char *of = part ? interface + strlen(BERTH_DOMAIN ".") : "", *dot = part ? "." : "";
@@ -438,6 +448,27 @@ static int on_job_done(sd_bus_message *message, void *userdata, sd_bus_error *re
         return 0;
 }
 
+/* Who put the host to sleep is not always known, and then to what kind of it is not either. */
+static int on_prepare_for_sleep(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_json_ json_object *body = NULL;
+        Monitor *m = userdata;
+
+        if (!sd_bus_message_has_signature(message, "bs") || message_to_json(message, &body) < 0)
+                return 0;
+        json_object *start = json_object_array_get_idx(body, 0), *target = json_object_array_get_idx(body, 1);
+        if (m->ctl->json != JSON_OFF) {
+                json_object *event = json_object_new_object();
+                json_object_object_add(event, "start", json_object_get(start));
+                json_object_object_add(event, "target", json_object_get(target));
+                show_json(m, "prepare-for-sleep", event);
+                return 0;
+        }
+        const char *word = json_object_get_string(target);
+        show_text(m, BERTH_HOST_PATH, "%s%s%s%s", json_object_get_boolean(start) ? "about to sleep" : "awake again",
+                  *word ? " (" : "", word, *word ? ")" : "");
+        return 0;
+}
+
 static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         Monitor *m = userdata;
         const char *name, *old_owner, *new_owner;
@@ -482,6 +513,8 @@ static int monitor_subscribe(Monitor *m) {
                   "interface='" BERTH_VCPUS "',member='VcpuChanged'", on_vcpu_changed },
                 { "type='signal',sender='" BERTH_NAME "',path='" BERTH_PATH "',"
                   "interface='" BERTH_MANAGER "',member='JobDone'", on_job_done },
+                { "type='signal',sender='" BERTH_NAME "',path='" BERTH_HOST_PATH "',"
+                  "interface='" BERTH_POWER "',member='PrepareForSleep'", on_prepare_for_sleep },
         };
 
         /* The bus works through these and the reading in their order. */

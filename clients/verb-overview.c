@@ -132,6 +132,29 @@ static void put_memory(FILE *f, const Host *host) {
                 fprintf(f, ", %s free", bytes_format(buffer, available));
 }
 
+/* "memory, idle; disk blocked": the three ways to sleep that the others are made of. */
+static void put_sleep(FILE *f, json_object *power) {
+        static const struct {
+                const char *property, *name;
+        } ways[] = {
+                { "CanSuspendMem", "memory" }, { "CanSuspendIdle", "idle" }, { "CanSuspendDisk", "disk" },
+        };
+        bool some = false, blocked = false;
+
+        for (size_t i = 0; i < ELEMENTS(ways); i++)
+                if (strcmp(field_string(power, ways[i].property), "yes") == 0) {
+                        fprintf(f, "%s%s", some ? ", " : "", ways[i].name);
+                        some = true;
+                }
+        for (size_t i = 0; i < ELEMENTS(ways); i++)
+                if (strcmp(field_string(power, ways[i].property), "blocked") == 0) {
+                        fprintf(f, "%s%s", blocked ? ", " : some ? "; " : "", ways[i].name);
+                        blocked = true;
+                }
+        if (power)
+                fprintf(f, "%s", blocked ? " blocked: 'berthctl power' tells why" : some ? "" : "none: 'berthctl power' tells why");
+}
+
 static unsigned lines_count(const char *text) {
         unsigned n = 0;
 
@@ -140,27 +163,8 @@ static unsigned lines_count(const char *text) {
         return n;
 }
 
-/* A labelled line, wrapped beside its label. */
-static void put_summary(const Terminal *t, const char *label, const char *text) {
-        _cleanup_free_ char *flowed = NULL;
-        size_t size;
-        Terminal memory = *t;
-
-        if (!text || !*text)
-                return;
-        memory.file = open_memstream(&flowed, &size);
-        if (!memory.file)
-                return;
-        terminal_put_wrapped(&memory, text, LABEL, MAX(t->columns, 40u));
-        fclose(memory.file);
-        terminal_style(t, STYLE_HEADING);
-        terminal_printf(t, "%-*s", LABEL, label);
-        terminal_style(t, STYLE_NORMAL);
-        fputs(size > LABEL ? flowed + LABEL : "\n", t->file);
-}
-
 static void show_summary(const Terminal *t, const Overview *o) {
-        const char *const labels[] = { "Host", "CPUs", "Caches", "Memory" };
+        const char *const labels[] = { "Host", "CPUs", "Caches", "Memory", "Sleep" };
 
         for (size_t i = 0; i < ELEMENTS(labels); i++) {
                 _cleanup_free_ char *text = NULL;
@@ -181,9 +185,12 @@ static void show_summary(const Terminal *t, const Overview *o) {
                 case 3:
                         put_memory(f, &o->host);
                         break;
+                case 4:
+                        put_sleep(f, o->host.power);
+                        break;
                 }
                 fclose(f);
-                put_summary(t, labels[i], text);
+                show_wrapped(t, labels[i], LABEL, text, MAX(t->columns, 40u));
         }
 }
 
@@ -316,6 +323,8 @@ int verb_overview(Ctl *ctl) {
         _cleanup_json_ json_object *all = json_object_new_object();
         json_object_object_add(all, "Manager", json_object_get(o.host.manager));
         json_object_object_add(all, "Topology", json_object_get(o.host.topology));
+        if (o.host.power)
+                json_object_object_add(all, "Power", json_object_get(o.host.power));
         json_object_object_add(all, "Cells", json_object_get(o.host.cells));
         json_object_object_add(all, "Caches", json_object_get(o.caches));
         json_object_object_add(all, "Domains", json_object_get(o.guests));

@@ -42,6 +42,7 @@ static const char small_objects[] =
         "      'Warnings': <@aa{sv} []>, 'Sockets': <uint32 2>, 'Dies': <uint32 2>, 'Cores': <uint32 4>,"
         "      'Threads': <uint32 8>, 'PossibleCpus': <'0-7'>, 'PresentCpus': <'0-7'>, 'OnlineCpus': <'0-7'>,"
         "      'IsolatedCpus': <''>, 'SmtActive': <true>},"
+        "    'org.berth1.Host.Power': {'CanSuspendMem': <'yes'>, 'CanSuspendIdle': <'blocked'>, 'CanSuspendDisk': <'no'>},"
         "    'org.berth1.Host.Cells': {'Count': <uint32 2>}},"
         "  '/org/berth1/host/cells/1': {'org.berth1.Host.Cell': {'Id': <uint32 1>, 'Cpus': <'2-3,6-7'>,"
         "      'Memory': <uint64 34359738368>, 'CacheSize': <uint64 14417920>,"
@@ -111,15 +112,21 @@ void peer_call_free(PeerCall *call) {
         g_free(call);
 }
 
-/* For a method of this interface, or the properties of that; else for the member. */
+/* For a method with this first argument; of this interface, or the properties of that; else for the member. */
 static const Answer *answer_find(Peer *peer, GDBusMessage *message) {
         const char *interface = g_dbus_message_get_interface(message), *member = g_dbus_message_get_member(message);
         GVariant *body = g_dbus_message_get_body(message);
-        g_autofree char *of = NULL, *full = NULL;
+        g_autofree char *of = NULL, *full = NULL, *first = NULL, *with_first = NULL;
         const Answer *a;
 
         if (g_strcmp0(interface, "org.freedesktop.DBus.Properties") == 0 && body)
                 g_variant_get_child(body, 0, "s", &of);
+        else if (body && g_str_has_prefix(g_variant_get_type_string(body), "(s"))
+                g_variant_get_child(body, 0, "s", &first);
+        with_first = g_strdup_printf("%s %s", member, first ?: "");
+        a = g_hash_table_lookup(peer->answers, with_first);
+        if (a)
+                return a;
         full = g_strdup_printf("%s.%s", of ?: interface, member);
         a = g_hash_table_lookup(peer->answers, full);
         return a ?: g_hash_table_lookup(peer->answers, member);
@@ -395,6 +402,53 @@ void peer_guest_db(Peer *peer) {
         peer_answer(peer, "UnregisterDomain", "()", "()");
         peer_answer(peer, "DefineDomain", "(o)", "('" PEER_DB "',)");
         peer_answer(peer, "RegisterDomain", "(o)", "('" PEER_DB "',)");
+}
+
+/* Sleep */
+
+void peer_wake_alarm_is(Peer *peer, guint64 usec) {
+        g_autofree char *text = g_strdup_printf(
+                "({'CanSuspendMem': <'yes'>, 'CanSuspendIdle': <'blocked'>, 'CanSuspendDisk': <'no'>,"
+                "  'CanSuspendHybrid': <'no'>, 'CanSuspendThenDisk': <'no'>, 'WakeAlarm': <uint64 %" G_GUINT64_FORMAT ">,"
+                "  'PreparingForSleep': <false>},)", usec);
+
+        peer_answer(peer, "org.berth1.Host.Power.GetAll", "(a{sv})", text);
+}
+
+#define NO_SWAP                                                                                             \
+        "{'code': <'no-swap'>, 'severity': <'blocks'>, 'subject': <'/proc/swaps'>,"                         \
+        " 'message': <'there is no swap to write the image to: it needs 3.1 GiB'>,"                         \
+        " 'remedy': <'make a swap partition or a swap file on a disk (mkswap, swapon), name it in "         \
+        "/etc/fstab, and its device as resume= on the command line of the kernel'>}"
+#define NO_ALARM                                                                                            \
+        "{'code': <'no-alarm'>, 'severity': <'warns'>, 'subject': <''>,"                                    \
+        " 'message': <'the clock of this host has no alarm: it cannot be woken at a time'>, 'remedy': <'wake it over the network'>}"
+#define INHIBITED                                                                                           \
+        "{'code': <'inhibited'>, 'severity': <'blocks'>, 'subject': <'apt'>,"                               \
+        " 'message': <'apt (process 977, user 0) holds up sleep: packages are being installed'>,"           \
+        " 'remedy': <'wait until it is done'>}"
+
+void peer_power(Peer *peer) {
+        static const char *const disks[] = { "Check suspend_disk", "Check suspend_hybrid", "Check suspend_then_disk" };
+
+        peer_wake_alarm_is(peer, 0);
+        peer_answer(peer, "Check suspend", "(saa{sv})", "('yes', [" NO_ALARM "])");
+        peer_answer(peer, "Check suspend_mem", "(saa{sv})", "('challenge', [" NO_ALARM "])");
+        peer_answer(peer, "Check suspend_idle", "(saa{sv})", "('no', [" INHIBITED ", " NO_ALARM "])");
+        for (size_t i = 0; i < G_N_ELEMENTS(disks); i++)
+                peer_answer(peer, disks[i], "(saa{sv})", "('no', [" NO_SWAP ", " NO_ALARM "])");
+        peer_answer_error(peer, "Check", "org.freedesktop.DBus.Error.InvalidArgs", "\"nap\" is no target; there are suspend and others");
+        peer_answer(peer, "ListInhibitors", "(aa{sv})",
+                    "([{'what': <'sleep'>, 'who': <'NetworkManager'>, 'why': <'it turns off networks'>, 'mode': <'delay'>,"
+                    "   'uid': <uint32 0>, 'pid': <uint32 812>},"
+                    "  {'what': <'sleep:shutdown'>, 'who': <'apt'>, 'why': <'packages are being installed'>,"
+                    "   'mode': <'block'>, 'uid': <uint32 1000>, 'pid': <uint32 977>}],)");
+        peer_answer(peer, "ListWakeSources", "(aa{sv})",
+                    "([{'device': <'pnp0/00:04/rtc/rtc0'>, 'kind': <'rtc'>, 'enabled': <false>},"
+                    "  {'device': <'pci0000:00/0000:00:03.0'>, 'kind': <'network'>, 'enabled': <true>, 'mac': <'52:54:00:12:34:56'>},"
+                    "  {'device': <'pci0000:00/0000:00:04.0'>, 'kind': <'network'>, 'enabled': <false>, 'mac': <'52:54:00:12:34:57'>}],)");
+        peer_answer(peer, "SetWakeAlarm", "()", "()");
+        peer_answer(peer, "ClearWakeAlarm", "()", "()");
 }
 
 /* The last call that was made, and all before it that only read. */

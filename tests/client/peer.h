@@ -32,7 +32,8 @@ GDBusConnection *peer_connection(const Peer *peer);
 
 /* What @member is answered from now on: @text in GVariant's notation, of @type. With an
  * interface before it ("org.berth1.Domain.GetXml") that counts for this interface only, and
- * so do calls for the properties of one ("org.berth1.Domain.GetAll"). */
+ * so do calls for the properties of one ("org.berth1.Domain.GetAll"); with a
+ * word after it ("Check suspend_disk") for calls whose first argument is that. */
 void peer_answer(Peer *peer, const char *member, const char *type, const char *text);
 void peer_answer_error(Peer *peer, const char *member, const char *name, const char *message);
 /* It is never answered. */
@@ -62,6 +63,11 @@ void peer_emit(Peer *peer, const char *path, const char *interface, const char *
 #define PEER_DB "/org/berth1/domains/db"
 void peer_guest_db(Peer *peer);
 void peer_guest_is(Peer *peer, const char *state, unsigned pid);
+
+/* A host that can sleep in memory, whose sleep to idle somebody blocks, and that has no swap for
+ * one to disk; with no alarm set. */
+void peer_power(Peer *peer);
+void peer_wake_alarm_is(Peer *peer, guint64 usec);
 
 /* The last call that was made; those before it must only read. */
 PeerCall *peer_last_call(Peer *peer);

@@ -215,6 +215,47 @@ static void test_vcpus_and_jobs_in_json(void) {
                                             "\"error\":\"org.berth1.Error.BackendFailed\",\"message\":\"no\"}"));
 }
 
+#define POWER "org.berth1.Host.Power"
+#define HOST "/org/berth1/host"
+
+static void test_sleep_is_readable(void) {
+        g_autoptr(Peer) peer = peer_new();
+        g_auto(Monitor) m = monitor_start(peer, "off");
+
+        peer_emit(peer, HOST, POWER, "PrepareForSleep", "(bs)", "(true, 'suspend_mem')");
+        assert_line(&m, "host      about to sleep (suspend_mem)");
+        peer_emit(peer, HOST, POWER, "PrepareForSleep", "(bs)", "(false, '')");
+        assert_line(&m, "host      awake again");
+        /* An alarm is a time; and in the year 586524 it is a number. */
+        peer_emit(peer, HOST, PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
+                  "('" POWER "', {'WakeAlarm': <uint64 1000000000000000>}, @as [])");
+        g_autofree char *set = monitor_line(&m);
+        g_assert_true(g_str_has_prefix(set + 9, "host      WakeAlarm: Sun 2001-09-09 at 01:46:40 UTC, "));
+        g_assert_true(g_str_has_suffix(set, " ago"));
+        peer_emit(peer, HOST, PROPERTIES, "PropertiesChanged", "(sa{sv}as)",
+                  "('" POWER "', {'WakeAlarm': <uint64 18446744073709551615>}, @as [])");
+        g_autofree char *odd = monitor_line(&m);
+        g_assert_true(g_str_has_suffix(odd, " -> @18446744073709"));
+        peer_emit(peer, HOST, PROPERTIES, "PropertiesChanged", "(sa{sv}as)", "('" POWER "', {'WakeAlarm': <uint64 0>}, @as [])");
+        assert_line(&m, "host      WakeAlarm: @18446744073709 -> none");
+        peer_emit(peer, HOST, PROPERTIES, "PropertiesChanged", "(sa{sv}as)", "('" POWER "', {'WakeAlarm': <'soon'>}, @as [])");
+        assert_line(&m, "host      WakeAlarm: none -> soon");
+        /* What is not as it is documented is passed over. */
+        peer_emit(peer, HOST, POWER, "PrepareForSleep", "(b)", "(true,)");
+        peer_emit(peer, HOST, POWER, "PrepareForSleep", "(bs)", "(true, '\\u001b[2J\\n')");
+        assert_line(&m, "host      about to sleep (?[2J )");
+}
+
+static void test_sleep_in_json(void) {
+        g_autoptr(Peer) peer = peer_new();
+        g_auto(Monitor) m = monitor_start(peer, "short");
+
+        peer_emit(peer, HOST, POWER, "PrepareForSleep", "(bs)", "(true, 'suspend_disk')");
+        g_autofree char *line = monitor_line(&m);
+        g_assert_true(g_str_has_prefix(line, "{\"event\":\"prepare-for-sleep\",\"at_usec\":"));
+        g_assert_true(g_str_has_suffix(line, ",\"start\":true,\"target\":\"suspend_disk\"}"));
+}
+
 static void test_malformed_signals_are_passed_over(void) {
         g_autoptr(Peer) peer = peer_new();
         g_auto(Monitor) m = monitor_start(peer, "off");
@@ -300,6 +341,8 @@ int main(int argc, char *argv[]) {
         ADD(guests_come_change_and_go);
         ADD(vcpus_and_jobs_are_readable);
         ADD(vcpus_and_jobs_in_json);
+        ADD(sleep_is_readable);
+        ADD(sleep_in_json);
         ADD(malformed_signals_are_passed_over);
         ADD(service_goes_and_comes);
         ADD(waits_for_a_service);

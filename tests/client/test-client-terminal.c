@@ -44,8 +44,11 @@ static char *without_escapes(const char *text) {
 }
 
 static void test_colour_only_on_a_terminal(void) {
-        static const char *const verbs[] = { "overview", "topology", "cells", "cpus", "caches", "map" };
+        static const char *const verbs[] = { "overview", "topology", "cells", "cpus", "caches", "map", "power",
+                                             "inhibitors", "wake-sources" };
         g_autoptr(Peer) peer = peer_new();
+
+        peer_power(peer);
 
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
                 g_auto(Run) plain = RUN(peer, verbs[i]);
@@ -57,6 +60,18 @@ static void test_colour_only_on_a_terminal(void) {
                 /* Colour says nothing that is not there without it. */
                 g_assert_cmpstr(bare, ==, plain.out);
         }
+}
+
+/* The colour of a place ends with it. */
+static void test_answers_have_colours(void) {
+        g_autoptr(Peer) peer = peer_new();
+
+        peer_power(peer);
+        g_autofree char *out = run_on_terminal(peer, 80, 50, ENVIRONMENT(), WORDS("power"));
+        g_assert_nonnull(strstr(out, "suspend_mem        \033[32myes\033[0m      \033[1;33mwith a password\033[0m\n"));
+        g_assert_nonnull(strstr(out, "suspend_idle       \033[1;33mblocked\033[0m  \033[1;31mno\033[0m\n"));
+        g_assert_nonnull(strstr(out, "\033[1;31mBlocks   \033[0mapt: "));
+        g_assert_nonnull(strstr(out, "\033[1;33mWarning  \033[0mthe clock "));
 }
 
 static void test_no_colour_where_it_is_not_wanted(void) {
@@ -241,6 +256,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/client/terminal/" #name, test_##name)
         ADD(colour_only_on_a_terminal);
+        ADD(answers_have_colours);
         ADD(no_colour_where_it_is_not_wanted);
         ADD(map_is_as_wide_as_the_terminal);
         ADD(tables_wrap_on_a_narrow_terminal);

@@ -16,6 +16,7 @@ static void test_overview_fits_and_sums_up(void) {
                    "CPUs     8 online: 2 sockets, 4 cores, 2 threads each\n"
                    "Caches   L1d 4 × 32 KiB, L1i 4 × 32 KiB, L2 4 × 1 MiB, L3 2 × 13.8 MiB\n"
                    "Memory   64 GiB in 2 cells, 47.5 GiB free\n"
+                   "Sleep    memory; idle blocked: 'berthctl power' tells why\n"
                    "\n"
                    "CELL  CPUS     MEMORY      FREE     CACHE  SOCKET  FREE HUGE PAGES\n"
                    "   0  0-1,4-5  32 GiB  15.5 GiB  13.8 MiB  0       512 of 2 MiB\n"
@@ -360,7 +361,7 @@ static void test_json_of_each_verb_is_whole(void) {
         static const struct {
                 const char *verb, *keys; /* of the object, or of the list's first; in order */
         } rows[] = {
-                { "overview", "Manager Topology Cells Caches Domains" },
+                { "overview", "Manager Topology Power Cells Caches Domains" },
                 { "cpus", "id online cell socket core siblings max_khz" },
                 { "caches", "level type size cpus id cell" },
                 { "map", "Cells Cpus Caches Domains" },
@@ -392,7 +393,9 @@ static void test_json_of_each_verb_is_whole(void) {
 
 /* The examples in help and manual are what one sees, in plain characters. */
 static void test_examples_are_what_is_shown(void) {
-        static const char *const verbs[] = { "overview", "cells", "cpus", "caches", "map", "alloc-pages" };
+        static const char *const verbs[] = { "overview", "cells", "cpus", "caches", "map", "power", "inhibitors",
+                                             "wake-sources", "alloc-pages" };
+
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
                 g_autoptr(Peer) peer = peer_new();
                 const Verb *verb = verb_find(verbs[i]);
@@ -404,6 +407,7 @@ static void test_examples_are_what_is_shown(void) {
 
                 /* Some show what the small host does not have, or less of it. */
                 peer_answer(peer, "AllocPages", "(t)", "(512,)");
+                peer_power(peer);
                 if (g_str_equal(verbs[i], "cpus"))
                         peer_answer(peer, "ListCpus", "(aa{sv})",
                                     "([{'id': <uint32 0>, 'online': <true>, 'cell': <uint32 0>, 'socket': <uint32 0>, 'core': <uint32 0>,"

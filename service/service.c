@@ -185,6 +185,13 @@ static void on_logind_changed(const LogindState *state, void *userdata) {
                 log_warning("There is not enough memory for what logind says of sleep");
 }
 
+/* Nothing may differ from what was assumed before anybody answered, and is known all the
+ * same. */
+static void on_logind_looked(const LogindState *state, void *userdata) {
+        if (state)
+                on_logind_changed(state, userdata);
+}
+
 static void on_prepare_for_sleep(bool start, void *userdata) {
         Service *service = userdata;
 
@@ -209,6 +216,8 @@ static int service_find_power(Service *service) {
                 r = alarm_new(service->host, service->event, service->options.runtime_dir, on_alarm_changed, &service->host_power, &service->host_power.alarm);
         if (r >= 0)
                 r = logind_new(service->bus, NULL, &handlers, service, &service->logind);
+        if (r >= 0)
+                r = logind_look(service->logind, on_logind_looked, service);
         return r;
 }
 

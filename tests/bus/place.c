@@ -80,21 +80,25 @@ static char *process_path(const Place *place, const char *what) {
         return g_strdup_printf("/proc/%s/%s", g_subprocess_get_identifier(place->service->process), what);
 }
 
-/* All of them, and those of the host's root: more than one while a worker looks at the host. */
-static guint count_descriptors(const Place *place, guint *ret_roots) {
+/* All of them, and those that a worker has while it looks at the host: a root of its own,
+ * folders and files of devices. */
+static guint count_descriptors(const Place *place, guint *ret_looking) {
         g_autofree char *path = process_path(place, "fd");
         g_autoptr(GError) error = NULL;
         g_autoptr(GDir) dir = g_dir_open(path, 0, &error);
         const char *name;
-        guint n = 0;
+        guint n = 0, roots = 0;
 
         g_assert_no_error(error);
-        *ret_roots = 0;
+        *ret_looking = 0;
         while ((name = g_dir_read_name(dir))) {
                 g_autofree char *file = g_build_filename(path, name, NULL), *target = g_file_read_link(file, NULL);
 
                 n++;
-                *ret_roots += g_strcmp0(target, "/") == 0;
+                if (target && g_str_has_prefix(target, "/sys/") && !g_str_has_prefix(target, "/sys/devices/system/node/"))
+                        (*ret_looking)++;
+                if (g_strcmp0(target, "/") == 0 && roots++ > 0)
+                        (*ret_looking)++;
         }
         return n;
 }
@@ -150,9 +154,12 @@ static void place_ping(const Place *place) {
 }
 
 guint place_count_descriptors(const Place *place) {
-        guint n, roots;
+        guint n, looking;
 
-        while ((n = count_descriptors(place, &roots)), roots > 1)
+        /* The look at the start is over when one that was asked for later is. */
+        g_variant_unref(call(place->service->bus, HOST_PATH, "org.berth1.Host.Power", "ListWakeSources", NULL, "(aa{sv})"));
+        g_variant_unref(call(place->service->bus, HOST_PATH, "org.berth1.Host.Power", "ListWakeSources", NULL, "(aa{sv})"));
+        while ((n = count_descriptors(place, &looking)), looking > 0)
                 place_ping(place);
         return n;
 }
@@ -165,9 +172,10 @@ typedef struct Idle {
 
 static gboolean is_idle(gpointer userdata) {
         const Idle *idle = userdata;
+        guint looking;
 
         place_ping(idle->place);
-        if (place_count_descriptors(idle->place) == idle->descriptors && count_timers(idle->place) == 0)
+        if (count_descriptors(idle->place, &looking) == idle->descriptors && count_timers(idle->place) == 0)
                 return TRUE;
         if (g_get_monotonic_time() > idle->deadline_usec) {
                 g_autofree char *list = list_descriptors(idle->place);

@@ -510,14 +510,18 @@ static void test_plug(void) {
 }
 
 static void test_plug_is_told_once(void) {
+        g_autofree char *told = NULL;
+
         start_machine(1, 2);
         ask(2, true, LONG_USEC);
         g_assert_true(cpuset_contains(&machine->domain->pending_plug, 2));
         assert_told("");
         turn_until(machine->n_done > 0);
         assert_answer(ERROR_NONE, NULL);
-        /* Without a transaction nobody is known to have asked. */
-        assert_told("2ep backend");
+        /* One entry. Without a transaction nobody is known to have asked for the vCPU that
+         * came, but if that took long it was marked as pending first, which is a request's. */
+        told = told_take(machine->domain, VCPU_CHANGE_ENABLED | VCPU_CHANGE_PENDING);
+        g_assert_true(g_str_equal(told, "2ep backend") || g_str_equal(told, "2ep request"));
         assert_nothing_pending();
         end_machine();
 }

@@ -439,7 +439,7 @@ static int change_add(Change *change, Error *error) {
 
 static int change_new(Guests *guests, ChangeKind kind, const char *name, BackendDone done, void *userdata, Error *error, Change **ret) {
         Definitions *definitions = guests_definitions(guests);
-        Change *change;
+        Change *change = NULL;
 
         if (!definitions)
                 return check_stored(NULL, name, error);
@@ -460,7 +460,7 @@ static int change_new(Guests *guests, ChangeKind kind, const char *name, Backend
 }
 
 int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, void *userdata, Error *error) {
-        Change *change;
+        Change *change = NULL;
         int r;
 
         r = change_new(domain->guests, CHANGE_EDIT, domain->name, done, userdata, error, &change);
@@ -476,7 +476,7 @@ int definitions_change(Domain *domain, DefinitionEdit edit, BackendDone done, vo
 
 int definitions_define(Guests *guests, Definition *taken, BackendDone done, void *userdata, Error *error) {
         _cleanup_(definition_freep) Definition *definition = taken;
-        Change *change;
+        Change *change = NULL;
         int r;
 
         r = definitions_check(guests, definition, error);
@@ -492,7 +492,7 @@ int definitions_define(Guests *guests, Definition *taken, BackendDone done, void
 }
 
 int definitions_undefine(Domain *domain, BackendDone done, void *userdata, Error *error) {
-        Change *change;
+        Change *change = NULL;
         int r;
 
         if (!domain->definition)

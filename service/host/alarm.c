@@ -25,16 +25,16 @@ struct Alarm {
 };
 
 /* The runtime folder is memory: nothing waits for a disk here. */
-static void alarm_remember(const Alarm *alarm) {
+static void alarm_remember(const Alarm *alarm, uint64_t wake_sec) {
         _cleanup_close_ int fd = -1;
         char text[32];
         int n;
 
-        if (alarm->wake_sec == 0) {
+        if (wake_sec == 0) {
                 (void) unlinkat(alarm->dir_fd, FILE_NAME, 0);
                 return;
         }
-        n = snprintf(text, sizeof text, "%" PRIu64 "\n", alarm->wake_sec);
+        n = snprintf(text, sizeof text, "%" PRIu64 "\n", wake_sec);
         fd = openat(alarm->dir_fd, FILE_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, text, (size_t) n) != n || renameat(alarm->dir_fd, FILE_NAME ".new", alarm->dir_fd, FILE_NAME) < 0)
                 log_warning("The alarm that wakes this host is set, but cannot be remembered over a restart of this service: %s", strerror(errno));
@@ -50,7 +50,7 @@ static int on_passed(sd_event_source *source, uint64_t usec, void *userdata) {
         Alarm *alarm = userdata;
 
         alarm_take(alarm, 0);
-        alarm_remember(alarm);
+        alarm_remember(alarm, 0);
         alarm->changed(alarm->userdata);
         return 0;
 }
@@ -74,10 +74,10 @@ int alarm_new(Host *host, sd_event *event, const char *runtime_dir, void (*chang
         if (r < 0)
                 return r;
         if (alarm->dir_fd >= 0 && sysfs_read_u64(alarm->dir_fd, FILE_NAME, &kept) >= 0) {
-                if (wake_clock_read(host->root_fd, &clock) >= 0 && clock.present && clock.alarm_sec == kept)
+                if (wake_clock_read(host->root_fd, &clock) >= 0 && clock.present && clock.alarm_sec != 0 && wake_alarm_is(clock.alarm_sec, kept))
                         alarm_take(alarm, kept);
                 else
-                        alarm_remember(alarm);
+                        alarm_remember(alarm, 0);
         }
 
         *ret = TAKE_PTR(alarm);
@@ -107,7 +107,7 @@ int alarm_check(const Alarm *alarm, uint64_t wake_sec, bool replace, Error *erro
                 return r;
         if (!clock.present)
                 return error_set(error, ERROR_NOT_SUPPORTED, "this host has no clock that could wake it: there is no /sys/class/rtc/rtc*/wakealarm");
-        if (clock.alarm_sec != 0 && clock.alarm_sec != alarm->wake_sec && !replace)
+        if (clock.alarm_sec != 0 && !wake_alarm_is(clock.alarm_sec, alarm->wake_sec) && !replace)
                 return error_set(error, ERROR_ALREADY_EXISTS, "somebody else has set the alarm of %s to %" PRIu64 " s; the flag \"replace\" takes its place", clock.name, clock.alarm_sec);
         return 0;
 }
@@ -115,11 +115,15 @@ int alarm_check(const Alarm *alarm, uint64_t wake_sec, bool replace, Error *erro
 int alarm_set(Alarm *alarm, uint64_t wake_sec, bool replace, Error *error) {
         int r;
 
+        /* First, so that one that is set is never a stranger's to who comes after us. */
+        if (wake_sec != 0)
+                alarm_remember(alarm, wake_sec);
         r = wake_clock_set(alarm->host->root_fd, wake_sec, alarm->wake_sec, replace, error);
+        if (r < 0 || wake_sec == 0)
+                alarm_remember(alarm, r < 0 ? alarm->wake_sec : 0);
         if (r < 0)
                 return r;
         alarm_take(alarm, wake_sec);
-        alarm_remember(alarm);
         alarm->changed(alarm->userdata);
         return 0;
 }

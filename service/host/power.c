@@ -248,9 +248,7 @@ static void walk_run(void *data) {
 
 /* It is told in whole seconds, one of which may be another the next time. */
 static bool alarm_differs(const WakeClock *a, const WakeClock *b) {
-        uint64_t low = a->alarm_sec < b->alarm_sec ? a->alarm_sec : b->alarm_sec, high = a->alarm_sec ^ b->alarm_sec ^ low;
-
-        return (low == 0) != (high == 0) || high - low > 2;
+        return (a->alarm_sec == 0) != (b->alarm_sec == 0) || !wake_alarm_is(a->alarm_sec, b->alarm_sec);
 }
 
 static void walk_start(Power *power);

@@ -141,6 +141,10 @@ int wake_clock_read(int root_fd, WakeClock *ret) {
         return 0;
 }
 
+bool wake_alarm_is(uint64_t alarm_sec, uint64_t other_sec) {
+        return alarm_sec <= other_sec + SLACK_SEC && other_sec <= alarm_sec + SLACK_SEC;
+}
+
 bool wake_clock_present(int root_fd) {
         uint32_t number;
 
@@ -183,7 +187,7 @@ int wake_clock_set(int root_fd, uint64_t wake_sec, uint64_t expected_sec, bool r
         set = clock_alarm(&clock);
         if (set == 0 && wake_sec == 0)
                 return 0;
-        if (set != 0 && !replace && (set + SLACK_SEC < expected_sec || set > expected_sec + SLACK_SEC))
+        if (set != 0 && !replace && !wake_alarm_is(set, expected_sec))
                 return error_set(error, ERROR_ALREADY_EXISTS,
                                  "%s has an alarm that is somebody else's, for %" PRIu64 " (seconds since 1970); it stays", clock.name, set);
 

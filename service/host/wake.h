@@ -39,6 +39,10 @@ typedef struct WakeClock {
 /* Source: /sys/class/rtc/rtcN/{wakealarm,since_epoch,hctosys}. */
 int wake_clock_read(int root_fd, WakeClock *ret);
 
+/* Whether two such readings are of one alarm: clocks that do not agree are read a second
+ * or two apart. */
+bool wake_alarm_is(uint64_t alarm_sec, uint64_t other_sec);
+
 /* Whether there is one, without asking it anything. */
 bool wake_clock_present(int root_fd);
 

@@ -117,6 +117,23 @@ static void alarm_of_somebody_else_stays(void) {
         g_assert_cmpuint(alarm_of(service), >, 0);
 }
 
+/* A clock in local time is read a second apart from ours now and then: the alarm in it is
+ * ours all the same. */
+static void alarm_in_another_clock_is_known_again(void) {
+        char *root = sleeper_make();
+        gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+        g_autofree char *first = g_strdup_printf("%" G_GINT64_FORMAT "\n", now + 7200), *later = g_strdup_printf("%" G_GINT64_FORMAT "\n", now + 7202);
+        g_autoptr(Service) service = NULL;
+
+        host_write(root, RTC "since_epoch", first);
+        service = service_start(NULL, root, NULL);
+        g_variant_unref(call(service->bus, HOST_PATH, POWER, "SetWakeAlarm", alarm_at(3600, no_flags), "()"));
+        host_write(service->root, RTC "since_epoch", later);
+        g_variant_unref(call(service->bus, HOST_PATH, POWER, "SetWakeAlarm", alarm_at(3660, no_flags), "()"));
+        g_variant_unref(call(service->bus, HOST_PATH, POWER, "ClearWakeAlarm", g_variant_new("(^as)", no_flags), "()"));
+        g_assert_cmpuint(alarm_of(service), ==, 0);
+}
+
 static void swap_that_comes_changes_the_answer(void) {
         g_autoptr(Service) service = service_start(NULL, sleeper_make(), NULL);
         g_autofree char *before = check(service->bus, "suspend_disk"), *after = NULL;
@@ -133,6 +150,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/power/verdict-is-that-of-the-caller", verdict_is_that_of_the_caller);
         g_test_add_func("/power/alarm-is-set-told-and-cleared", alarm_is_set_told_and_cleared);
         g_test_add_func("/power/alarm-of-somebody-else-stays", alarm_of_somebody_else_stays);
+        g_test_add_func("/power/alarm-in-another-clock-is-known-again", alarm_in_another_clock_is_known_again);
         g_test_add_func("/power/swap-that-comes-changes-the-answer", swap_that_comes_changes_the_answer);
         return g_test_run();
 }

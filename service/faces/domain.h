@@ -6,6 +6,9 @@
 #include "bus/tree.h"
 #include "guest/domain.h"
 
+/* Below it are the guests' objects. */
+#define DOMAINS_PATH "/org/berth1/domains"
+
 /* Details for polkit: domain, uuid, and owner, the user of who made its
  * monitor, which is the VMM unless a manager did. */
 int domain_describe(const Face *face, const Method *method, const void *args,

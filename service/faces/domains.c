@@ -12,8 +12,6 @@
 #include "domain-vcpus.gen.h"
 #include "lib/log.h"
 
-#define DOMAINS_PATH "/org/berth1/domains"
-
 static const FaceHooks domain_hooks = {
         .describe = domain_describe,
 };

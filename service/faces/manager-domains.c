@@ -142,7 +142,7 @@ int manager_define_domain(Manager *manager, const ManagerDefineDomainArgs *args,
         if (args->flags & MANAGER_DEFINE_DOMAIN_DRY_RUN) {
                 _cleanup_free_ char *path = NULL;
 
-                r = sd_bus_path_encode("/org/berth1/domains", args->name, &path);
+                r = sd_bus_path_encode(DOMAINS_PATH, args->name, &path);
                 return r < 0 ? r : sd_bus_reply_method_return(request->message, "o", path);
         }
         r = storing_new(manager, args->name, request, &storing);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bus/call.h"
+#include "domain.h"
 #include "guest/qemu/registered.h"
 #include "lib/log.h"
 #include "manager.gen.h"
@@ -110,7 +111,7 @@ int manager_register_domain(Manager *manager, const ManagerRegisterDomainArgs *a
 
                 r = qemu_registered_check_user(&handover, request->uid, error);
                 if (r >= 0)
-                        r = sd_bus_path_encode("/org/berth1/domains", args->name, &path);
+                        r = sd_bus_path_encode(DOMAINS_PATH, args->name, &path);
                 return r < 0 ? r : sd_bus_reply_method_return(request->message, "o", path);
         }
 
